@@ -1,0 +1,97 @@
+"""The tree of commands, parsed by tyro over the dataclasses of the other modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+
+from ganttlet.core.errors import MissingExtraError
+from ganttlet_agents.cli.data import Check
+from ganttlet_agents.cli.data import List as DataList
+from ganttlet_agents.cli.evaluate import Report, Run
+from ganttlet_agents.cli.listing import List
+from ganttlet_agents.evaluation import provenance
+
+try:
+    import tyro
+    from tyro.conf import subcommand
+except ImportError:
+    raise MissingExtraError("tyro", "eval") from None
+
+
+class Command(Protocol):
+    """A parsed command."""
+
+    def run(self) -> int:
+        """Do it and return the exit code."""
+        ...
+
+
+@dataclass(frozen=True)
+class Version:
+    """Print the versions of ganttlet and of the packages that results depend on."""
+
+    def run(self) -> int:
+        """Print them."""
+        for name, text in {**provenance.versions(), "commit": provenance.commit() or "none"}.items():
+            print(f"{name} {text}")
+        return 0
+
+
+EvaluateCommand = (
+    Annotated[Run, subcommand("run")]
+    | Annotated[Report, subcommand("report")]
+    | Annotated[List, subcommand("list")]
+)
+DataCommand = Annotated[DataList, subcommand("list")] | Annotated[Check, subcommand("check")]
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Run methods on instances, validate what they return, and write tables and a report."""
+
+    command: EvaluateCommand
+
+    def run(self) -> int:
+        """Run the subcommand."""
+        return self.command.run()
+
+
+@dataclass(frozen=True)
+class Data:
+    """Outside instance sets: what is known, and whether the files at hand are the published ones."""
+
+    command: DataCommand
+
+    def run(self) -> int:
+        """Run the subcommand."""
+        return self.command.run()
+
+
+AnyCommand = (
+    Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Data, subcommand("data")]
+    | Annotated[Version, subcommand("version")]
+)
+
+
+def parse(words: Sequence[str], within: str = "") -> Command:
+    """Return the command that ``words`` spell; exits with code 2 and a message if they spell none."""
+    # tyro takes unions of annotated types, which type checkers do not see as types.
+    wanted: Any = {"": AnyCommand, "evaluate": EvaluateCommand}[within]
+    prog = "evaluate.py" if within else "ganttlet"
+    parsed: Command = tyro.cli(
+        wanted,
+        prog=prog,
+        args=list(words),
+        description=_DESCRIPTION[within],
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+    )
+    return parsed
+
+
+_DESCRIPTION = {
+    "": "Scheduling environments, methods and their evaluation.",
+    "evaluate": Evaluate.__doc__,
+}

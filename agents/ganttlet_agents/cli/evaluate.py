@@ -1,0 +1,173 @@
+"""``ganttlet evaluate run`` and ``ganttlet evaluate report``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from ganttlet.core.errors import InputError, MissingExtraError
+from ganttlet.core.family import get_family
+from ganttlet_agents.evaluation import provenance
+from ganttlet_agents.evaluation.report import CHARTS, write_report
+from ganttlet_agents.evaluation.results import load_results, new_folder
+from ganttlet_agents.evaluation.rows import Row
+from ganttlet_agents.evaluation.runner import OnRow, Plan, plan_run, run
+from ganttlet_agents.evaluation.suite import (
+    Suite,
+    adhoc_suite,
+    check_objectives,
+    load_suite,
+    read_seeds,
+)
+from ganttlet_agents.evaluation.summary import summarise
+from ganttlet_agents.evaluation.tables import make_console, print_problems, print_summaries
+
+try:
+    from tyro.conf import Positional
+except ImportError:
+    raise MissingExtraError("tyro", "eval") from None
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run methods on a suite or on files; every solution is validated before it counts."""
+
+    suite: str | None = None
+    """Suite by name (see `list`) or path of a .yaml file."""
+    instances: tuple[str, ...] = ()
+    """Instances instead of a suite, as family:pattern, for example 'job_shop:folder/*.txt'."""
+    methods: tuple[str, ...] = ()
+    """Methods as kind:name:key=value, separated by commas or spaces; the suite's own by default."""
+    objectives: tuple[str, ...] = ()
+    """Objectives to judge by; the suite's own, or the family's main one, by default."""
+    seeds: tuple[str, ...] = ()
+    """Seeds for every method: numbers, or one range such as 0..4."""
+    reference: str | None = None
+    """What gaps are measured against: best_known, none, or a method that runs first."""
+    baseline: str | None = None
+    """Method that the others are compared with, pair by pair; the first one by default."""
+    out: Path | None = None
+    """Result folder; by default the next free results/<name>-<number>."""
+    name: str | None = None
+    """Name of the numbered result folder, if --out is not given; the suite's name by default."""
+    overwrite: bool = False
+    """Replace the results in --out."""
+    report: bool = True
+    """Write report.html into the result folder."""
+    charts: int = CHARTS
+    """Number of solutions drawn in the report, at most."""
+
+    def run(self) -> int:
+        """Run, print the tables, write the report."""
+        if self.out is not None and self.name is not None:
+            raise InputError("--out and --name are both given; expected one of them")
+        if self.overwrite and self.out is None:
+            raise InputError("--overwrite needs --out, the folder whose results are replaced")
+        if self.charts < 0:
+            raise InputError(f"--charts: got {self.charts}; expected 0 or more")
+        plan = plan_run(self._suite())
+        labels = [method.label for method in plan.methods]
+        if self.baseline is not None and self.baseline not in labels:
+            raise InputError(
+                f"--baseline: unknown method {self.baseline!r}; expected one of {', '.join(labels)}"
+            )
+        folder = new_folder(self.out, self.name or plan.suite.name, self.overwrite)
+        try:
+            with _progress(plan) as on_row:
+                rows = run(plan, folder, provenance.command_line(), on_row)
+        except KeyboardInterrupt:
+            print(f"the rows so far are in {folder.folder}", file=sys.stderr)
+            raise
+        console = make_console()
+        print_summaries(console, summarise(rows, self.baseline))
+        print_problems(console, rows)
+        console.print(f"results: {folder.folder}", markup=False, soft_wrap=True)
+        if self.report:
+            page = write_report(folder.folder, baseline=self.baseline, charts=self.charts)
+            console.print(f"report:  {page}", markup=False, soft_wrap=True)
+        return int(any(row.failed for row in rows))
+
+    def _suite(self) -> Suite:
+        if (self.suite is None) == (not self.instances):
+            raise InputError("expected either --suite or --instances")
+        suite = adhoc_suite(self.instances) if self.suite is None else load_suite(self.suite)
+        if self.methods:
+            suite = replace(suite, methods=self.methods)
+        if self.objectives:
+            check_objectives(self.objectives, get_family(suite.family), "--objectives")
+            suite = replace(suite, objectives=self.objectives)
+        if self.seeds:
+            suite = replace(suite, seeds=tuple(_seeds(self.seeds)))
+        if self.reference is not None:
+            suite = replace(suite, reference=self.reference)
+        return suite
+
+
+@dataclass(frozen=True)
+class Report:
+    """Print the tables of a result folder and write its HTML page, from the files alone."""
+
+    folder: Annotated[Path, Positional]
+    """Result folder."""
+    out: Path | None = None
+    """The page; report.html in the folder by default."""
+    baseline: str | None = None
+    """Method that the others are compared with, pair by pair; the first one by default."""
+    charts: int = CHARTS
+    """Number of solutions drawn, at most."""
+
+    def run(self) -> int:
+        """Print and write."""
+        if self.charts < 0:
+            raise InputError(f"--charts: got {self.charts}; expected 0 or more")
+        rows = load_results(self.folder).rows
+        console = make_console()
+        print_summaries(console, summarise(rows, self.baseline))
+        print_problems(console, rows)
+        page = write_report(self.folder, self.out, baseline=self.baseline, charts=self.charts)
+        console.print(f"report:  {page}", markup=False, soft_wrap=True)
+        return int(any(row.failed for row in rows))
+
+
+def _seeds(words: tuple[str, ...]) -> list[int]:
+    if len(words) == 1 and ".." in words[0]:
+        return read_seeds(words[0], "--seeds")
+    numbers = [int(word) if re.fullmatch(r"\d+", word) else word for word in words]
+    return read_seeds(numbers, "--seeds")
+
+
+@contextmanager
+def _progress(plan: Plan) -> Iterator[OnRow]:
+    """Show a bar on a terminal, and one line per instance elsewhere; failures are told at once on both."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = make_console(stderr=True)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    bar = progress.add_task("starting", total=plan.n_rows)
+    share, done = plan.n_rows // len(plan.instances), 0
+
+    def on_row(row: Row) -> None:
+        nonlocal done
+        done += 1
+        progress.update(bar, completed=done, description=f"{row.instance} {row.method}")
+        if row.error is not None:
+            line = f"failed: {row.instance} {row.objective} {row.method} seed {row.seed}: {row.error}"
+            console.print(line, style="bold red", markup=False, soft_wrap=True)
+        if not console.is_terminal and done % share == 0:
+            console.print(f"{done}/{plan.n_rows} rows, {row.instance} done", markup=False)
+
+    with progress:
+        yield on_row

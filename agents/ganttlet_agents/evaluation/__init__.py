@@ -1,0 +1,1 @@
+"""Methods judged by one set of rules: suites, runner, result rows, statistics, tables and the HTML report."""

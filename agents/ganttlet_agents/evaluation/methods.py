@@ -1,0 +1,285 @@
+"""What a method is, and how a text such as ``rule:spt:timing=active,solver:cpsat:time=10`` names one.
+
+A method is written ``kind:name:key=value:…``; several are separated by commas or spaces. Method types come
+from the sequences listed in ``BUILT_IN`` and from those that installed packages export under the entry-point
+group ``ganttlet.methods``.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Literal, Protocol
+
+from ganttlet.core.errors import InputError
+from ganttlet.core.family import Family, load_object
+from ganttlet.core.record import Instance, Solution
+
+GROUP = "ganttlet.methods"
+BUILT_IN = ("ganttlet_agents.rules:METHODS", "ganttlet_agents.solvers:METHODS")
+ANY_FAMILY = "*"
+
+Information = Literal["causal", "clairvoyant"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method hands back for one instance.
+
+    Fields:
+        solution: the solution, or None if the method found none.
+        bound: proven bound on the optimum of the objective, in the objective's unit, or None.
+        optimal: True if the method claims that the solution is proven optimal.
+        status: the method's own word on how it ended.
+        decisions: number of decisions taken, 0 where the notion does not apply.
+    """
+
+    solution: Solution | None
+    bound: float | None = None
+    optimal: bool = False
+    status: str = ""
+    decisions: int = 0
+
+
+class Method(Protocol):
+    """Anything that turns an instance into an outcome.
+
+    A method may also have ``warm_up(instance, *, objective)``: the runner calls it once, untimed, before the
+    first instance, so that loading compiled kernels does not count as solving time.
+    """
+
+    def solve(self, instance: Any, *, objective: str, seed: int) -> Outcome:
+        """Return the outcome for the objective of that name; ``seed`` drives every random choice."""
+        ...
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a method: type (int, float, str or bool), default, one line about it, what it accepts.
+
+    A default of None makes ``none`` a legal value. ``minimum`` is the least number accepted; ``check`` is
+    called with the parsed value and returns a sentence (or raises InputError) if it does not like it.
+    """
+
+    type: type
+    default: Any
+    about: str
+    choices: tuple[Any, ...] | None = None
+    check: Callable[[Any], str | None] | None = None
+    minimum: float | None = None
+
+    def parse(self, what: str, text: str) -> Any:
+        """Return the value written as ``text``; raises InputError naming ``what`` and what was expected."""
+        if self.default is None and text.lower() == "none":
+            return None
+        try:
+            value = _READ[self.type](text)
+        except (ValueError, KeyError):
+            raise InputError(f"{what}: cannot read {text!r}; expected {self.expected()}") from None
+        if self.choices is not None and value not in self.choices:
+            raise InputError(f"{what}: unknown value {text!r}; expected {self.expected()}")
+        if self.minimum is not None and value < self.minimum:
+            raise InputError(f"{what}: {text} is too small; expected {self.expected()}")
+        complaint = self.check(value) if self.check is not None else None
+        if complaint:
+            raise InputError(f"{what}: {complaint}")
+        return value
+
+    def expected(self) -> str:
+        """Return what the option accepts, in words."""
+        if self.choices is not None:
+            words = "one of " + ", ".join(str(choice) for choice in self.choices)
+        elif self.type is bool:
+            words = "true or false"
+        else:
+            words = {int: "an integer", float: "a number", str: "a text"}[self.type]
+            if self.minimum is not None:
+                words += f" ≥ {self.minimum:g}"
+        return words + (" or none" if self.default is None else "")
+
+
+@dataclass(frozen=True)
+class MethodType:
+    """A kind of method that a family offers; plug-ins export a sequence of these.
+
+    Fields:
+        kind: ``rule``, ``solver``, ``search``, ``policy`` or a plug-in's own word.
+        name: its name within the kind.
+        family: the family it serves, or ``*`` for every family.
+        about: one line for ``ganttlet evaluate list``.
+        options: name -> Option, in the order in which labels print them.
+        build: called with a value for every option; returns the method.
+        deterministic: called with the same values; True if equal seeds give equal solutions on every run.
+        information: ``clairvoyant`` if it uses an instance's hidden realisation.
+    """
+
+    kind: str
+    name: str
+    family: str
+    about: str
+    options: Mapping[str, Option]
+    build: Callable[[dict[str, Any]], Method]
+    deterministic: Callable[[dict[str, Any]], bool] = lambda options: True
+    information: Information = "causal"
+
+
+@dataclass(frozen=True)
+class BoundMethod:
+    """A method type with its options filled in; ``label``, its canonical text, names every changed option."""
+
+    label: str
+    type: MethodType
+    options: Mapping[str, Any]
+    method: Method = field(repr=False, compare=False)
+
+    @property
+    def deterministic(self) -> bool:
+        """True if the method repeats exactly under an equal seed."""
+        return self.type.deterministic(dict(self.options))
+
+    def solve(self, instance: Instance, *, objective: str, seed: int) -> Outcome:
+        """Run the method."""
+        return self.method.solve(instance, objective=objective, seed=seed)
+
+    def warm_up(self, instance: Instance, *, objective: str) -> None:
+        """Let the method load what it needs, if it has anything to load."""
+        hook = getattr(self.method, "warm_up", None)
+        if hook is not None:
+            hook(instance, objective=objective)
+
+
+def bind(method: MethodType, **options: Any) -> BoundMethod:
+    """Fill in a method type from Python, options as values; raises InputError like :func:`parse_methods`."""
+    return _bind(method, {key: _text(value) for key, value in options.items()})
+
+
+def parse_methods(text: str | Iterable[str], family: str | Family) -> list[BoundMethod]:
+    """Return the methods named by ``text`` for a family, in order.
+
+    Raises:
+        InputError: for an unknown kind, name, option or value, naming the known ones; for a method twice.
+    """
+    pieces = [text] if isinstance(text, str) else list(text)
+    words = [word for piece in pieces for word in piece.replace(",", " ").split()]
+    if not words:
+        raise InputError("methods: none given; expected for example rule:spt or solver:cpsat:time=10")
+    name = family if isinstance(family, str) else family.name
+    methods: list[BoundMethod] = []
+    for word in words:
+        method = _parse_one(word, name)
+        if any(method.label == other.label for other in methods):
+            raise InputError(f"methods: {method.label} is given twice")
+        methods.append(method)
+    return methods
+
+
+def method_types(family: str | None = None) -> list[MethodType]:
+    """Return the known method types, of one family if it is named, sorted by kind and name."""
+    types = [entry for entry in _registry() if family is None or entry.family in (ANY_FAMILY, family)]
+    return sorted(types, key=lambda entry: (entry.kind, entry.name, entry.family))
+
+
+@cache
+def _registry() -> tuple[MethodType, ...]:
+    points = {point.value: point.name for point in entry_points(group=GROUP)}
+    targets = [*BUILT_IN, *(value for value in points if value not in BUILT_IN)]
+    found: dict[tuple[str, str, str], tuple[MethodType, str]] = {}
+    for target in targets:
+        try:
+            entries: Sequence[MethodType] = load_object(target)
+        except Exception as error:
+            if target in BUILT_IN:
+                raise
+            # One broken plug-in must not take the built-in methods away.
+            warnings.warn(
+                f"plug-in {points[target]} ({target}) is left out: {error}", RuntimeWarning, stacklevel=2
+            )
+            continue
+        for entry in entries:
+            if not isinstance(entry, MethodType):
+                raise InputError(f"{target}: expected a sequence of MethodType, got {entry!r}")
+            key = (entry.family, entry.kind, entry.name)
+            if key in found:
+                raise InputError(
+                    f"method {entry.kind}:{entry.name} is given by both {found[key][1]} and {target}"
+                )
+            found[key] = (entry, target)
+    return tuple(entry for entry, _ in found.values())
+
+
+def _parse_one(word: str, family: str) -> BoundMethod:
+    pieces = word.split(":")
+    first = next((i for i, piece in enumerate(pieces) if "=" in piece), len(pieces))
+    kind, name, trailing = pieces[0], ":".join(pieces[1:first]), pieces[first:]
+    if not kind or not name or not all("=" in piece for piece in trailing):
+        raise InputError(
+            f"method {word!r}: expected kind:name:key=value:…, for example rule:spt:timing=active"
+        )
+    types = method_types(family)
+    kinds = sorted({entry.kind for entry in types})
+    if kind not in kinds:
+        known = ", ".join(kinds) or "(none)"
+        raise InputError(f"method {word!r}: unknown kind {kind!r} for {family}; expected one of {known}")
+    of_kind = {entry.name: entry for entry in types if entry.kind == kind}
+    if name not in of_kind:
+        raise InputError(f"method {word!r}: unknown {kind} {name!r}; expected one of {', '.join(of_kind)}")
+    given: dict[str, str] = {}
+    for piece in trailing:
+        key, _, value = piece.partition("=")
+        if key in given:
+            raise InputError(f"method {word!r}: option {key!r} is given twice")
+        given[key] = value
+    return _bind(of_kind[name], given)
+
+
+def _bind(method: MethodType, given: Mapping[str, str]) -> BoundMethod:
+    what = f"{method.kind}:{method.name}"
+    for key in given:
+        if key not in method.options:
+            known = ", ".join(method.options) or "(it has no options)"
+            raise InputError(f"method {what}: unknown option {key!r}; expected one of {known}")
+    values = {
+        key: option.parse(f"method {what} option {key!r}", given[key]) if key in given else option.default
+        for key, option in method.options.items()
+    }
+    trailing = [
+        f":{key}={_text(values[key])}"
+        for key, option in method.options.items()
+        if values[key] != option.default
+    ]
+    return BoundMethod(what + "".join(trailing), method, values, method.build(dict(values)))
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _read_bool(text: str) -> bool:
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+
+
+def _read_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _read_str(text: str) -> str:
+    if not text:
+        raise ValueError(text)
+    return text
+
+
+_READ: dict[type, Callable[[str], Any]] = {
+    int: int,
+    float: _read_float,
+    bool: _read_bool,
+    str: _read_str,
+}

@@ -1,0 +1,140 @@
+"""Result folders: rows.jsonl, meta.json, instances/ and solutions/; made, appended to and read here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganttlet.core.errors import InputError
+from ganttlet.core.record import Instance, Solution, write_atomic
+from ganttlet_agents.evaluation.rows import Row
+
+SCHEMA = 1
+ROWS, META, REPORT, INSTANCES, SOLUTIONS = "rows.jsonl", "meta.json", "report.html", "instances", "solutions"
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Results:
+    """A result folder, read: where it lies, its rows in order, and what meta.json says of the run."""
+
+    folder: Path
+    rows: list[Row]
+    meta: dict[str, Any]
+
+
+class ResultFolder:
+    """A result folder that is being written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write_meta(self, meta: dict[str, Any]) -> None:
+        """Write meta.json, whole or not at all."""
+        text = json.dumps({"schema": SCHEMA, **meta}, indent=1, ensure_ascii=False)
+        write_atomic(self.folder / META, text + "\n")
+
+    def append(self, row: Row) -> None:
+        """Add one row as one write that has reached the disk when this returns."""
+        with open(self.folder / ROWS, "ab") as file:
+            file.write((row.to_json() + "\n").encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rewrite(self, rows: Iterable[Row]) -> None:
+        """Replace all rows, whole or not at all."""
+        write_atomic(self.folder / ROWS, "".join(row.to_json() + "\n" for row in rows))
+
+    def save_instance(self, instance: Instance) -> None:
+        """Keep an instance under its digest."""
+        path = instance_path(self.folder, instance.digest)
+        if not path.exists():
+            instance.save(path)
+
+    def save_solution(self, key: str, solution: Solution) -> None:
+        """Keep a solution under its row's key."""
+        solution.save(solution_path(self.folder, key))
+
+
+def instance_path(folder: Path, digest: str) -> Path:
+    """Return where the instance of that digest lies."""
+    return folder / INSTANCES / f"{digest}.json"
+
+
+def solution_path(folder: Path, key: str) -> Path:
+    """Return where the solution of that row lies."""
+    return folder / SOLUTIONS / f"{key}.json"
+
+
+def new_folder(out: Path | None, name: str, overwrite: bool) -> ResultFolder:
+    """Make the folder for a run: ``out``, or without it the next free ``results/<name>-<number>``.
+
+    Raises:
+        InputError: if ``out`` is not empty and ``overwrite`` is not set, or what it holds are no results.
+    """
+    try:
+        if out is None:
+            return ResultFolder(_numbered(name))
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            _clear(out, overwrite)
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out or RESULTS}: cannot be made: {error}") from None
+    return ResultFolder(out)
+
+
+def _clear(out: Path, overwrite: bool) -> None:
+    if not overwrite:
+        raise InputError(f"{out}: exists already; choose another folder, or pass --overwrite")
+    if not (out / META).is_file():
+        raise InputError(f"{out}: holds no results ({META} is missing), so it is not overwritten")
+    # Only what a run writes is removed; whatever else the user keeps there stays.
+    for name in (INSTANCES, SOLUTIONS):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in (ROWS, REPORT, META):
+        (out / name).unlink(missing_ok=True)
+
+
+def _numbered(name: str) -> Path:
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise InputError(f"name {name!r}: expected letters, digits, '-', '_' and '.' only")
+    RESULTS.mkdir(exist_ok=True)
+    taken = [re.fullmatch(rf"{re.escape(name)}-(\d+)", entry.name) for entry in RESULTS.iterdir()]
+    number = max((int(match[1]) for match in taken if match), default=0)
+    while True:
+        number += 1
+        folder = RESULTS / f"{name}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+
+
+def load_results(folder: Path) -> Results:
+    """Read a result folder.
+
+    Raises:
+        InputError: naming the file and line. A last line without an end, left by a killed run, is skipped.
+    """
+    path = folder / META
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
+        raise InputError(f"{path}: expected a mapping with schema {SCHEMA}")
+    path = folder / ROWS
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    lines = text.split("\n")[:-1]
+    rows = [Row.from_json(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    return Results(folder, rows, meta)

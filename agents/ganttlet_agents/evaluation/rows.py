@@ -1,0 +1,176 @@
+"""Result rows: one per instance, method, objective and seed; what they hold and how gaps are reckoned."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ganttlet.core.errors import InputError, check_keys
+from ganttlet.core.objective import ReferenceKind
+from ganttlet_agents.evaluation.methods import Information
+
+SCHEMA = 1
+# Bounds and values are compared with a slack, since solvers report bounds in floating point.
+TOLERANCE = 1e-6
+
+Sense = Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result of one method on one instance, judged by one objective under one seed.
+
+    Fields:
+        key: hash of family, digest, objective, method and seed; equal for equal tasks.
+        family, instance, group, digest: the problem; ``digest`` is the content's hash.
+        method: the method's label. seed: the seed it was given.
+        objective, sense: what is judged, and whether less (``min``) or more (``max``) is better.
+        value: the objective's value of the validated solution, None if there is no valid solution.
+        feasible: True if the validator found no broken rule.
+        reference, reference_kind: the value gaps are measured against, and the claim it carries.
+        reference_bound: proven bound on the optimum that was known before the run, or None.
+        gap: (value - reference) / |reference|, positive when worse; None if the reference is missing, 0,
+            or of another sign than the value.
+        difference: value - reference in the objective's unit, positive when worse, None without reference.
+        bound, optimal: bound that the method itself proved, and whether it claims optimality.
+        reference_conflict: True if a validated solution beats a proven bound, on both rows concerned.
+        status, decisions, seconds: the method's word, its number of decisions, and its wall time in seconds.
+        information, deterministic: ``causal`` or ``clairvoyant``; whether equal seeds repeat the row.
+        device, commit, version: machine, source commit, ganttlet's version.
+        config_hash: hash of the run's settings.
+        error: why the row failed, None otherwise.
+    """
+
+    key: str
+    family: str
+    method: str
+    instance: str
+    group: str
+    digest: str
+    seed: int
+    objective: str
+    sense: Sense
+    value: float | None
+    feasible: bool
+    reference: float | None
+    reference_kind: ReferenceKind
+    reference_bound: float | None
+    gap: float | None
+    difference: float | None
+    bound: float | None
+    optimal: bool
+    reference_conflict: bool
+    status: str
+    decisions: int
+    seconds: float
+    information: Information
+    deterministic: bool
+    device: str
+    commit: str | None
+    version: str
+    config_hash: str
+    error: str | None = None
+    schema: int = SCHEMA
+
+    @property
+    def failed(self) -> bool:
+        """True if the row must make the command fail."""
+        return self.error is not None or self.reference_conflict
+
+    def to_json(self) -> str:
+        """Return the row as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str, source: str) -> Row:
+        """Read one line of JSON; raises InputError naming ``source``."""
+        try:
+            data = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{source}: not valid JSON: {error}") from None
+        if not isinstance(data, dict):
+            raise InputError(f"{source}: expected a mapping")
+        if data.get("schema") != SCHEMA:
+            raise InputError(f"{source}: schema is {data.get('schema')!r}, expected {SCHEMA}")
+        fields = dataclasses.fields(cls)
+        check_keys(source, data, [field.name for field in fields])
+        for field in fields:
+            if field.name not in data:
+                raise InputError(f"{source}: field {field.name!r} is missing")
+        return cls(**data)
+
+
+def row_key(family: str, digest: str, objective: str, method: str, seed: int) -> str:
+    """Return the key of a task: 16 hex digits."""
+    return hashlib.sha256(json.dumps([family, digest, objective, method, seed]).encode()).hexdigest()[:16]
+
+
+def gap_of(value: float, reference: float, sense: Sense) -> float | None:
+    """Return how much worse ``value`` is than ``reference``, relative to it; None if that says nothing.
+
+    It says nothing if the reference is 0 or the two are of different sign.
+    """
+    if reference == 0 or not math.isfinite(reference) or value * reference < 0:
+        return None
+    return difference_of(value, reference, sense) / abs(reference)
+
+
+def difference_of(value: float, reference: float, sense: Sense) -> float:
+    """Return how much worse ``value`` is than ``reference``, in the objective's unit."""
+    return value - reference if sense == "min" else reference - value
+
+
+def beats(value: float, bound: float, sense: Sense) -> bool:
+    """Return whether ``value`` is better than ``bound`` by more than rounding."""
+    return difference_of(value, bound, sense) < -TOLERANCE * max(1.0, abs(bound))
+
+
+def claimed_bound(row: Row) -> float | None:
+    """Return the bound that the row's method claims to have proven: its bound, or its value if optimal."""
+    return row.value if row.optimal and row.bound is None else row.bound
+
+
+def mark_conflicts(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with ``reference_conflict`` set where a validated solution beats a proven bound.
+
+    The bound may be the reference's, or one that a method of the same run claims; then both rows are marked.
+    """
+    tasks: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        tasks[row.digest, row.objective].append(index)
+    marked = {index for index, row in enumerate(rows) if row.reference_conflict}
+    for members in tasks.values():
+        for index in members:
+            value = rows[index].value
+            if value is None:
+                continue
+            known = rows[index].reference_bound
+            if known is not None and beats(value, known, rows[index].sense):
+                marked.add(index)
+            for other in members:
+                bound = claimed_bound(rows[other])
+                if bound is not None and beats(value, bound, rows[index].sense):
+                    marked |= {index, other}
+    return [
+        dataclasses.replace(row, reference_conflict=True) if index in marked else row
+        for index, row in enumerate(rows)
+    ]
+
+
+def hash_settings(settings: Any) -> str:
+    """Return a hash of plain data that does not depend on the order of keys: 16 hex digits."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def by_objective(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return objective -> rows, in order of appearance."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.objective, []).append(row)
+    return found

@@ -1,0 +1,185 @@
+"""Result tables in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ganttlet.core.errors import MissingExtraError
+from ganttlet_agents.evaluation.rows import Row
+from ganttlet_agents.evaluation.statistics import Estimate
+from ganttlet_agents.evaluation.summary import MethodSummary, Metric, Summary, problems
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPED_WIDTH = 120
+
+
+def make_console(stderr: bool = False) -> Console:
+    """Return a rich console that does not squeeze tables to 80 columns when the output is piped."""
+    try:
+        from rich.console import Console
+    except ImportError:
+        raise MissingExtraError("rich", "eval") from None
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=PIPED_WIDTH)
+
+
+def number(value: float | None, metric: Metric, sign: bool = False) -> str:
+    """Return a gap as a percentage or a value with as many decimals as its size warrants."""
+    if value is None:
+        return "–"
+    plus = "+" if sign else ""
+    if metric == "gap":
+        return f"{100 * value:{plus}.2f}"
+    return f"{value:{plus},.0f}" if abs(value) >= 1000 else f"{value:{plus}.4g}"
+
+
+def interval(found: Estimate | None, metric: Metric, sign: bool = False) -> str:
+    """Return ``low … high``."""
+    return "" if found is None else f"{number(found.low, metric, sign)} … {number(found.high, metric, sign)}"
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a wall time in seconds with three significant digits."""
+    return f"{seconds:.3g}" if seconds < 1000 else f"{seconds:.0f}"
+
+
+def rate_text(rate: float | None) -> str:
+    """Return decisions per second."""
+    return "–" if rate is None else f"{rate:,.0f}"
+
+
+def reference_text(summary: Summary) -> str:
+    """Return what gaps are measured against, in words."""
+    words = {
+        "optimal": "optimum",
+        "best_known": "best known",
+        "bound": "bound",
+        "method": "method",
+        "none": "no reference",
+    }
+    return ", ".join(f"{words[kind]} ({count})" for kind, count in summary.references.items())
+
+
+def notes(summary: Summary) -> list[str]:
+    """Return the sentences that belong under a table."""
+    lines = []
+    covers = {entry.mean.covers for entry in summary.methods if entry.mean}
+    if covers:
+        what = " or ".join(sorted(covers))
+        lines.append(f"Intervals: 95 % stratified bootstrap over {what}; IQM: mean of the middle half.")
+    if summary.metric == "gap":
+        lines.append(f"Reference, number of instances: {reference_text(summary)}.")
+        for entry in summary.methods:
+            if entry.measured < entry.feasible:
+                lines.append(
+                    f"{entry.method}: gap undefined on {entry.feasible - entry.measured} valid row(s)."
+                )
+    return lines
+
+
+def print_summaries(console: Console, summaries: Sequence[Summary]) -> None:
+    """Print every objective's tables."""
+    for summary in summaries:
+        console.print(_main_table(summary))
+        if summary.groups:
+            console.print(_group_table(summary))
+        if len(summary.methods) > 1:
+            console.print(_paired_table(summary))
+        for line in notes(summary):
+            console.print(line, style="dim", markup=False)
+
+
+def print_problems(console: Console, rows: Sequence[Row]) -> None:
+    """Print what failed and which proven bounds were contradicted, a line per method."""
+    for line in problems(rows):
+        console.print(line, style="bold red", markup=False, soft_wrap=True)
+
+
+def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """Return a rich table of texts."""
+    found = _table(title)
+    for column in columns:
+        found.add_column(column, overflow="fold")
+    for row in rows:
+        found.add_row(*(_styled(text, False) for text in row))
+    return found
+
+
+def _table(title: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def _styled(text: str, best: bool) -> Any:
+    from rich.text import Text
+
+    return Text(text, style="bold green" if best else "")
+
+
+def _name(entry: MethodSummary) -> str:
+    return entry.method + (" (clairvoyant)" if entry.information == "clairvoyant" else "")
+
+
+def metric_title(summary: Summary) -> str:
+    """Return the metric's column title."""
+    return "gap %" if summary.metric == "gap" else f"mean {summary.objective}"
+
+
+def _main_table(summary: Summary) -> Any:
+    table = _table(f"{summary.objective}, {summary.instances} instances")
+    table.add_column("method", overflow="fold")
+    metric = metric_title(summary)
+    for title in (metric, "95 %", "IQM", "95 %", "valid", "proven", "s/row", "decisions/s"):
+        table.add_column(title, justify="right", no_wrap=True)
+    best = summary.best()
+    for entry in summary.methods:
+        table.add_row(
+            _styled(_name(entry), entry.method in best),
+            _styled(number(entry.mean.value if entry.mean else None, summary.metric), entry.method in best),
+            interval(entry.mean, summary.metric),
+            number(entry.iqm.value if entry.iqm else None, summary.metric),
+            interval(entry.iqm, summary.metric),
+            f"{entry.feasible}/{entry.rows}",
+            str(entry.optimal),
+            seconds_text(entry.seconds),
+            rate_text(entry.rate),
+        )
+    return table
+
+
+def _group_table(summary: Summary) -> Any:
+    table = _table(f"{metric_title(summary)} by group")
+    table.add_column("method", overflow="fold")
+    best = {group: summary.best(group) for group in summary.groups}
+    for group in summary.groups:
+        table.add_column(group, justify="right", no_wrap=True)
+    for entry in summary.methods:
+        cells = [
+            _styled(number(entry.groups.get(group), summary.metric), entry.method in best[group])
+            for group in summary.groups
+        ]
+        table.add_row(_styled(_name(entry), False), *cells)
+    return table
+
+
+def _paired_table(summary: Summary) -> Any:
+    unit = "gap points" if summary.metric == "gap" else summary.objective
+    table = _table(f"paired against {summary.baseline}: difference in {unit}, positive is worse")
+    table.add_column("method", overflow="fold")
+    for title in ("difference", "95 %", "wins", "ties", "losses"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for entry in summary.methods:
+        found = entry.paired
+        if found is not None:
+            table.add_row(
+                _styled(_name(entry), False),
+                number(found.difference.value if found.difference else None, summary.metric, sign=True),
+                interval(found.difference, summary.metric, sign=True),
+                *map(str, (found.wins, found.ties, found.losses)),
+            )
+    return table

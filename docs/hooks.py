@@ -1,0 +1,143 @@
+"""Fills ``{{ name argument … }}`` lines of the pages from the code, so that no table is kept by hand."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+DIRECTIVE = re.compile(r"^\{\{ (?P<name>[a-z_]+)(?P<arguments>( [^ {}]+)*) \}\}$", flags=re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace every directive of a page; an unknown one is an error."""
+    return DIRECTIVE.sub(lambda match: DIRECTIVES[match["name"]](*match["arguments"].split()), markdown)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _code(value: object) -> str:
+    return f"`{value}`"
+
+
+def docstring(target: str) -> str:
+    """Return the docstring of ``module:name``, headings one level down so that the page keeps its own."""
+    from ganttlet.core.family import load_object
+
+    text = inspect.cleandoc(load_object(target).__doc__)
+    return re.sub(r"^#", "##", text, flags=re.MULTILINE)
+
+
+def _graph(env_id: str, options: Sequence[str]) -> Any:
+    import gymnasium as gym
+
+    settings = dict(option.split("=", 1) for option in options)
+    return gym.make(f"ganttlet:{env_id}", **settings).unwrapped.graph
+
+
+def arrays(env_id: str, *options: str) -> str:
+    """Return the arrays of an environment's observation."""
+    rows = (
+        (_code(block.key), block.shape, block.dtype.__name__, "yes" if block.static else "")
+        for block in _graph(env_id, options).blocks()
+    )
+    return table(("key", "shape", "dtype", "fixed within an episode"), rows)
+
+
+def features(env_id: str, *options: str) -> str:
+    """Return the columns of those arrays."""
+    rows = (
+        (_code(key), _code(feature.name), f"{feature.low:g} … {feature.high:g}", feature.about)
+        for key, columns in _feature_lists(_graph(env_id, options))
+        for feature in columns
+    )
+    return table(("array", "feature", "range", "meaning and unit"), rows)
+
+
+def _feature_lists(graph: Any) -> list[tuple[str, Any]]:
+    found = []
+    for node in graph.nodes:
+        found += [(node.name, node.features), (f"{node.name}_static", node.static_features)]
+    return [*found, *((edge.name, edge.features) for edge in graph.edges), ("context", graph.context)]
+
+
+def objectives(family: str) -> str:
+    """Return a family's objectives."""
+    from ganttlet.core.family import get_family
+
+    rows = ((_code(o.name), o.sense, o.unit, o.description) for o in get_family(family).objectives.values())
+    return table(("objective", "sense", "unit", "meaning"), rows)
+
+
+def presets(family: str) -> str:
+    """Return a family's presets."""
+    from ganttlet.core.family import get_family
+
+    rows = (
+        (_code(name), ", ".join(_code(f"{key}={value!r}") for key, value in options.items()))
+        for name, options in get_family(family).presets.items()
+    )
+    return table(("preset", "stands for"), rows)
+
+
+def generators(family: str) -> str:
+    """Return a family's generators."""
+    from ganttlet.core.family import get_family
+
+    rows = ((_code(name), about) for name, about in get_family(family).generators.items())
+    return table(("generator", "draws"), rows)
+
+
+def data_sets(family: str) -> str:
+    """Return the outside instance files a family reads."""
+    from ganttlet.core.family import get_family
+
+    rows = ((s.name, s.count, s.origin, s.licence, _code(s.files)) for s in get_family(family).data_sets)
+    return table(("set", "files", "origin", "licence", "looked for under `GANTTLET_DATA`"), rows)
+
+
+def methods(family: str, *kinds: str) -> str:
+    """Return a family's methods of some kinds, or of all."""
+    from ganttlet_agents.evaluation.methods import method_types
+
+    rows = (
+        (
+            _code(f"{method.kind}:{method.name}"),
+            method.about,
+            ", ".join(_code(f"{name}={_default(option.default)}") for name, option in method.options.items()),
+        )
+        for method in method_types(family)
+        if not kinds or method.kind in kinds
+    )
+    return table(("method", "what it does", "options and defaults"), rows)
+
+
+def _default(value: object) -> str:
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def suites() -> str:
+    """Return the suites that come with the package."""
+    from ganttlet_agents.config import config_names
+    from ganttlet_agents.evaluation.suite import load_suite
+
+    loaded = [load_suite(name) for name in config_names("suites")]
+    return table(
+        ("suite", "family", "objectives", "what it measures"),
+        ((_code(suite.name), suite.family, ", ".join(suite.objectives), suite.about) for suite in loaded),
+    )
+
+
+DIRECTIVES: dict[str, Callable[..., str]] = {
+    function.__name__: function
+    for function in (docstring, arrays, features, objectives, presets, generators, data_sets, methods, suites)
+}

@@ -1,0 +1,21 @@
+"""ganttlet: Gymnasium environments for scheduling and allocation, judged by one independent evaluator.
+
+Importing it registers the environments; families are imported when one is made.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from ganttlet.core.registration import register
+
+try:
+    __version__ = version("ganttlet")
+except PackageNotFoundError:
+    __version__ = "0+unknown"
+
+register(
+    "ganttlet/JobShop-v0",
+    entry_point="ganttlet.job_shop.env:JobShopEnv",
+    vector_entry_point="ganttlet.job_shop.env:JobShopVectorEnv",
+)
+
+__all__ = ["__version__", "register"]

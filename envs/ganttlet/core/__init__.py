@@ -1,0 +1,1 @@
+"""What all families share. Nothing here knows a family."""

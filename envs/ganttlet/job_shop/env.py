@@ -1,0 +1,219 @@
+"""``ganttlet/JobShop-v0``: the job shop as a Markov decision process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ganttlet.core.env import SingleEnv
+from ganttlet.core.errors import InputError, check_choice, check_keys
+from ganttlet.core.options import COMMON_OPTIONS
+from ganttlet.core.pool import InstancePool, Ints
+from ganttlet.core.vector_env import BatchEnv, Obs
+from ganttlet.job_shop.features import graph_spec, show_rows, write_static
+from ganttlet.job_shop.generator import Generator, make_generator
+from ganttlet.job_shop.instance import JobShopInstance
+from ganttlet.job_shop.kernel import OBJECTIVES, REWARDS, load_rows, step_rows
+from ganttlet.job_shop.layout import make_state
+from ganttlet.job_shop.library import resolve
+from ganttlet.job_shop.presets import PRESETS
+from ganttlet.job_shop.render import gantt_ansi, gantt_rgb
+from ganttlet.job_shop.solution import Schedule
+from ganttlet.job_shop.storage import JobShopStorage, Sizes
+from ganttlet.job_shop.timing import TIMINGS
+
+OBSERVATIONS = ("jobs", "graph")
+WAITING = ("wait", "wait_jssenv")
+DEFAULTS: Mapping[str, Any] = {
+    "instance": None,
+    "instances": None,
+    "generator": None,
+    "pool_size": None,
+    "pool_seed": 0,
+    "timing": "nondelay",
+    "objective": "makespan",
+    "reward": "bound",
+    "observation": "jobs",
+    "window": 2,
+    "max_jobs": None,
+    "max_machines": None,
+    "max_ops": None,
+    "max_machine_ops": None,
+}
+DEFAULT_GENERATOR: Mapping[str, Any] = {"name": "uniform", "jobs": 6, "machines": 6}
+DEFAULT_DUE_FACTOR = 1.5
+
+
+class JobShopVectorEnv(BatchEnv):
+    """A native batch of job shops; see :class:`JobShopEnv` for the decision process and the arguments."""
+
+    family: ClassVar[str] = "job_shop"
+
+    def __init__(self, num_envs: int = 1, *, preset: str | None = None, **options: Any) -> None:
+        if preset is not None:
+            check_choice("preset", preset, PRESETS)
+            options = {**PRESETS[preset], **options}
+        check_keys("JobShop-v0 option", options, [*DEFAULTS, *COMMON_OPTIONS])
+        own = {**DEFAULTS, **{key: value for key, value in options.items() if key in DEFAULTS}}
+        common = {key: value for key, value in options.items() if key in COMMON_OPTIONS}
+        _check_options(own)
+        instances, generator = _sources(own)
+        tardiness = "tardiness" in own["objective"]
+        known_due = generator.has_due if generator else all(one.due is not None for one in instances)
+        sizes = _sizes(own, instances, generator)
+        ordered = own["timing"] == "insert"
+        self._storage = JobShopStorage(sizes, generator, needs_due=tardiness or known_due, ordered=ordered)
+        self._timing = TIMINGS.index(own["timing"])
+        self._objective = OBJECTIVES.index(own["objective"])
+        self._reward_kind = REWARDS.index(own["reward"])
+        self._window = int(own["window"])
+        self._due_features = tardiness
+        waiting = own["timing"] in WAITING
+        graph = own["observation"] == "graph"
+        jobs, machines, ops, machine_ops = sizes
+        super().__init__(
+            num_envs,
+            graph=graph_spec(jobs, machines, ops, window=self._window, due=tardiness, noop=waiting, graph=graph),
+            pool=InstancePool(self._storage, instances, num_envs),
+            state=make_state(num_envs, jobs, machines, ops, machine_ops, insert=ordered, graph=graph),
+            objectives=OBJECTIVES if tardiness or known_due else OBJECTIVES[:2],
+            objective_rows=len(OBJECTIVES),
+            longest_episode=3 * jobs * ops + jobs if waiting else jobs * ops,
+            solution_fields=("start",),
+            options=common,
+        )
+        self._scratch = np.zeros(num_envs, np.int64)
+        none = np.zeros((0, 0, 0), np.float32)
+        self._no_graph = (none, none, np.zeros((0, 0), np.int32))
+
+    def _load(self, rows: Ints) -> None:
+        load_rows(rows, self._slot, self._timing, self._storage.arrays, self._state, self._objectives)
+        self._show(rows, full=True)
+
+    def _advance(self, actions: Ints) -> None:
+        count = step_rows(
+            actions,
+            self._slot,
+            self._timing,
+            self._objective,
+            self._reward_kind,
+            self.illegal_penalty,
+            self._storage.arrays,
+            self._state,
+            self._flags,
+            self._objectives,
+            self._scratch,
+        )
+        self._show(self._scratch[:count], full=False)
+
+    def _observe(self, rows: Ints) -> None:
+        self._show(rows, full=True)
+
+    def _show(self, rows: Ints, *, full: bool) -> None:
+        obs = self._obs
+        graph = (obs["op"], obs["machine"], obs["job_next_index"]) if "op" in obs else self._no_graph
+        show_rows(
+            rows,
+            self._slot,
+            self._window,
+            self._due_features,
+            full,
+            self._storage.arrays,
+            self._state,
+            self._objectives,
+            (obs["job"], obs["job_mask"], obs["context"], obs["action_mask"], *graph),
+        )
+
+    def _write_static(self, rows: Ints, slots: Ints, arrays: Obs) -> None:
+        write_static(
+            slots,
+            rows,
+            self._storage.arrays,
+            arrays["op_mask"],
+            arrays["machine_mask"],
+            arrays["op_static"],
+            arrays["precedes_index"],
+            arrays["op_job_index"],
+            arrays["op_machine_index"],
+        )
+
+    def _make_solution(self, instance: JobShopInstance, parts: Mapping[str, np.ndarray[Any, Any]]) -> Schedule:
+        n, o = instance.machine.shape
+        start = np.full((n, o), -1, np.int64)
+        width = min(o, parts["start"].shape[1])
+        start[:, :width] = parts["start"][:n, :width]
+        return Schedule(start, instance.digest)
+
+    def _draw(self, instance: JobShopInstance, solution: Schedule, mode: str) -> Any:
+        draw = gantt_rgb if mode == "rgb_array" else gantt_ansi
+        return draw(instance, solution.start)
+
+
+def _check_options(own: Mapping[str, Any]) -> None:
+    check_choice("timing", own["timing"], TIMINGS)
+    check_choice("objective", own["objective"], OBJECTIVES)
+    check_choice("reward", own["reward"], REWARDS)
+    check_choice("observation", own["observation"], OBSERVATIONS)
+    if own["reward"] == "idle" and own["objective"] != "makespan":
+        raise InputError(
+            f"reward='idle' measures the makespan; with objective={own['objective']!r} use 'bound' or 'terminal'"
+        )
+    for key in ("window", "max_jobs", "max_machines", "max_ops", "max_machine_ops", "pool_size"):
+        value = own[key]
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
+            raise InputError(f"{key}: expected an integer of at least 1, got {value!r}")
+    given = [key for key in ("instance", "instances", "generator") if own[key] is not None]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)}: give only one of them")
+    if own["pool_size"] is not None and "generator" not in given:
+        raise InputError("pool_size: needs a generator to fill the pool from")
+
+
+def _sources(own: Mapping[str, Any]) -> tuple[list[JobShopInstance], Generator | None]:
+    """Return the fixed instances, or the generator of fresh ones."""
+    if own["instance"] is not None:
+        return [resolve(own["instance"])], None
+    if own["instances"] is not None:
+        if isinstance(own["instances"], str | Mapping) or not isinstance(own["instances"], Sequence):
+            raise InputError("instances: expected a list of names, paths or instances")
+        if not own["instances"]:
+            raise InputError("instances: expected at least one")
+        return [resolve(spec) for spec in own["instances"]], None
+    settings = own["generator"]
+    if settings is None:
+        due = {"due_factor": DEFAULT_DUE_FACTOR} if "tardiness" in own["objective"] else {}
+        settings = {**DEFAULT_GENERATOR, **due}
+    generator = make_generator(settings)
+    if "tardiness" in own["objective"] and not generator.has_due:
+        raise InputError(
+            f"objective={own['objective']!r} needs due dates; give the generator a 'due_factor', for example 1.5"
+        )
+    if own["pool_size"] is not None:
+        return [generator.sample(own["pool_seed"] + i) for i in range(own["pool_size"])], None
+    return [], generator
+
+
+def _sizes(own: Mapping[str, Any], instances: list[JobShopInstance], generator: Generator | None) -> Sizes:
+    if generator is not None:
+        needed = [generator.max_jobs, generator.max_machines, generator.max_ops, generator.max_jobs]
+    else:
+        needed = [max(column) for column in zip(*(Sizes.of(one) for one in instances), strict=True)]
+    for at, key in enumerate(("max_jobs", "max_machines", "max_ops", "max_machine_ops")):
+        if own[key] is None:
+            continue
+        if own[key] < needed[at]:
+            raise InputError(f"{key}={own[key]}: the instances need {needed[at]}")
+        needed[at] = int(own[key])
+    needed[3] = max(needed[3], needed[0]) if own["max_machine_ops"] is None else needed[3]
+    return Sizes(*needed)
+
+
+class JobShopEnv(SingleEnv):
+    """The job shop, one operation placed per decision.
+
+    ## Description
+    """
+
+    batch_class: ClassVar[type[BatchEnv]] = JobShopVectorEnv

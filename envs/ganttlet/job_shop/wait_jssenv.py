@@ -1,0 +1,200 @@
+"""The event clock and the pruning rules of JSSEnv 1.1.0, for ``timing="wait_jssenv"``.
+
+Behaviour read in prosysscience/JSSEnv (MIT), class JssEnv, and recorded from it; generalised to jobs of different
+lengths, release dates and operations of zero duration. Arguments as in timing.py; ``legal`` (B, N) int8 marks the jobs
+offered now; ``held`` (B, N) int8 is BANNED for a job passed over by waiting, until its machine takes another one, and
+HIDDEN for a job whose operation of zero duration ends only when the clock next moves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganttlet.core.jit import jit
+from ganttlet.job_shop.layout import (
+    DURATION,
+    FREE,
+    MACHINE,
+    N_OPS,
+    NEVER,
+    READY,
+    ROUTE,
+    STEP,
+    TIME,
+    Array,
+)
+from ganttlet.job_shop.timing import place_starts
+
+BANNED, HIDDEN = 1, 2
+MAX_MACHINES, MAX_JOBS = 3, 4
+
+
+@jit
+def next_event(i: int, n: int, clock: int, jobs: Array, held: Array) -> int:
+    """Return the next completion or release, ``clock`` itself if an operation of zero duration ends now, or NEVER."""
+    best = NEVER
+    for j in range(n):
+        if held[i, j] == HIDDEN:
+            return clock
+        if clock < jobs[i, READY, j] < best:
+            best = np.int64(jobs[i, READY, j])
+    return best
+
+
+@jit
+def offer(i: int, n: int, clock: int, jobs: Array, machines: Array, legal: Array, held: Array) -> bool:
+    """Offer every waiting job whose machine is idle at ``clock`` and that is not held; True if there is one."""
+    found = False
+    for j in range(n):
+        k = jobs[i, MACHINE, j]
+        legal[i, j] = k >= 0 and jobs[i, READY, j] <= clock and machines[i, FREE, k] <= clock and held[i, j] == 0
+        found = found or legal[i, j] == 1
+    return found
+
+
+@jit
+def run_clock(i: int, n: int, clock: int, jobs: Array, machines: Array, legal: Array, held: Array) -> int:
+    """Go from event to event until a job is offered or no event is left; return the time."""
+    while True:
+        event = next_event(i, n, clock, jobs, held)
+        if event == NEVER:
+            return clock
+        clock = event
+        for j in range(n):
+            if held[i, j] == HIDDEN:
+                held[i, j] = 0
+        if offer(i, n, clock, jobs, machines, legal, held):
+            return clock
+
+
+@jit
+def close_machine(i: int, n: int, k: int, jobs: Array, legal: Array, held: Array) -> bool:
+    """As a job is placed on machine ``k``: withdraw its rivals, lift their bans; True if another job is offered.
+
+    ``jobs`` still names the machine of the operation being placed.
+    """
+    found = False
+    for j in range(n):
+        if jobs[i, MACHINE, j] == k and held[i, j] != HIDDEN:
+            legal[i, j], held[i, j] = 0, 0
+        found = found or legal[i, j] == 1
+    return found
+
+
+@jit
+def prune(
+    i: int, s: int, n: int, m: int, clock: int, jobs: Array, machines: Array, legal: Array, ops: Array, facts: Array
+) -> None:
+    """Withdraw a job on its last operation if that is longer than a rival's that can go on to an idle machine."""
+    for k in range(m):
+        shortest = NEVER
+        for j in range(n):
+            if legal[i, j] == 1 and jobs[i, MACHINE, j] == k:
+                after = jobs[i, STEP, j] + 1
+                if after < facts[s, N_OPS, j] and machines[i, FREE, ops[s, ROUTE, j, after]] <= clock:
+                    shortest = min(shortest, np.int64(jobs[i, DURATION, j]))
+        if shortest == NEVER:
+            continue
+        for j in range(n):
+            last = jobs[i, STEP, j] + 1 == facts[s, N_OPS, j]
+            if legal[i, j] == 1 and jobs[i, MACHINE, j] == k and last and jobs[i, DURATION, j] > shortest:
+                legal[i, j] = 0
+
+
+@jit
+def may_wait(
+    i: int,
+    s: int,
+    n: int,
+    m: int,
+    clock: int,
+    jobs: Array,
+    machines: Array,
+    legal: Array,
+    held: Array,
+    ops: Array,
+    facts: Array,
+) -> bool:
+    """Return whether on every offered machine some other job can arrive before an offered one would be through.
+
+    A job's arrival is estimated by walking its route without queueing, its last operation left out.
+    """
+    event = next_event(i, n, clock, jobs, held)
+    if event == NEVER:
+        return False
+    offered, first = 0, NEVER
+    for j in range(n):
+        if legal[i, j] == 1:
+            offered += 1
+            first = min(first, clock + np.int64(jobs[i, DURATION, j]))
+    if offered == 0 or offered > MAX_JOBS or first < event:
+        return False
+    count, reached = 0, 0
+    for k in range(m):
+        through = NEVER
+        for j in range(n):
+            if legal[i, j] == 1 and jobs[i, MACHINE, j] == k:
+                through = min(through, clock + np.int64(jobs[i, DURATION, j]))
+        if through != NEVER:
+            count += 1
+            reached += arrives_before(i, s, n, k, through, clock, jobs, machines, legal, held, ops, facts)
+    return count <= MAX_MACHINES and reached == count
+
+
+@jit
+def arrives_before(
+    i: int,
+    s: int,
+    n: int,
+    k: int,
+    limit: int,
+    clock: int,
+    jobs: Array,
+    machines: Array,
+    legal: Array,
+    held: Array,
+    ops: Array,
+    facts: Array,
+) -> bool:
+    """Return whether a job that is neither offered nor banned may reach machine ``k`` before ``limit``."""
+    for j in range(n):
+        if legal[i, j] == 1 or jobs[i, MACHINE, j] < 0 or held[i, j] == BANNED:
+            continue
+        time = np.int64(jobs[i, READY, j])
+        if time <= clock and held[i, j] != HIDDEN:
+            time = max(clock, np.int64(machines[i, FREE, jobs[i, MACHINE, j]]))
+        for o in range(jobs[i, STEP, j], facts[s, N_OPS, j] - 1):
+            if time >= limit:
+                break
+            if ops[s, ROUTE, j, o] == k:
+                return True
+            time += ops[s, TIME, j, o]
+    return False
+
+
+@jit
+def settle(
+    i: int,
+    s: int,
+    n: int,
+    m: int,
+    clock: int,
+    jobs: Array,
+    machines: Array,
+    legal: Array,
+    held: Array,
+    ops: Array,
+    facts: Array,
+) -> bool:
+    """Prune the jobs offered at ``clock`` and set the earliest starts; return whether waiting is legal."""
+    prune(i, s, n, m, clock, jobs, machines, legal, ops, facts)
+    place_starts(i, n, clock, jobs, machines)
+    return may_wait(i, s, n, m, clock, jobs, machines, legal, held, ops, facts)
+
+
+@jit
+def ban_offered(i: int, n: int, legal: Array, held: Array) -> None:
+    """Pass over every offered job until its machine takes another one."""
+    for j in range(n):
+        if legal[i, j] == 1:
+            legal[i, j], held[i, j] = 0, BANNED

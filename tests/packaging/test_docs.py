@@ -1,0 +1,93 @@
+"""What the pages say can be done can be done: commands parse, targets and files exist, code runs."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from ganttlet_agents.cli.commands import parse
+from ganttlet_agents.evaluation.suite import load_instances, load_suite
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
+BLOCK = re.compile(r"(?ms)^(?P<indent> *)```(?P<language>\w+)[^\n]*\n(?P<body>.*?)^(?P=indent)```")
+SNIPPET = re.compile(r'--8<-- "(?P<path>[^":]+)')
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the bodies of a page's fenced blocks, without those that are included from a file."""
+    found = []
+    for match in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        if match["language"] == language and "--8<--" not in match["body"]:
+            found.append(re.sub(rf"^{match['indent']}", "", match["body"], flags=re.M))
+    return found
+
+
+def commands(page: Path) -> list[list[str]]:
+    lines = [line for body in blocks(page, "sh") for line in body.replace("\\\n", " ").splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.strip()]
+
+
+def test_there_is_something_to_check() -> None:
+    found = [command for page in PAGES for command in commands(page)]
+    assert ["make", "demo"] in found
+    assert any(command[:3] == ["python", "evaluate.py", "run"] for command in found)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_commands_parse(page: Path) -> None:
+    for command in commands(page):
+        words = command[1:] if re.fullmatch(r"(.*/)?python3?", command[0]) else command
+        if words[0] == "evaluate.py":
+            assert parse(words[1:], "evaluate") is not None
+        elif words[0] == "ganttlet":
+            assert parse(words[1:]) is not None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M))
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?m)(?:`|^ *)make ([a-z-]+)", text))
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_named_files_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    snippets = {match["path"] for match in SNIPPET.finditer(text)}
+    links = {target for target in re.findall(r"\]\(([^)#:]+)[^):]*\)", text) if target}
+    missing = {path for path in snippets if not (ROOT / path).is_file()}
+    missing |= {path for path in links if not (page.parent / path).exists()}
+    assert missing == set()
+
+
+def test_every_example_is_shown() -> None:
+    shown = {match["path"] for page in PAGES for match in SNIPPET.finditer(page.read_text(encoding="utf-8"))}
+    examples = {path.relative_to(ROOT).as_posix() for path in (ROOT / "examples").glob("*.py")}
+    assert examples
+    assert examples <= shown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_code_runs(page: Path) -> None:
+    """Blocks that are part of an example are run by that example's test."""
+    examples = [path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py")]
+    for body in blocks(page, "python"):
+        if not any(body.strip() in example for example in examples):
+            ast.parse(body)
+            exec(compile(body, str(page), "exec"), {"__name__": "__main__"})
+
+
+def test_the_suite_on_the_page_can_be_read(tmp_path: Path) -> None:
+    (body,) = blocks(ROOT / "docs" / "evaluate.md", "yaml")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "one.txt").write_text("1 1\n0 5\n", encoding="utf-8")
+    body = body.replace('"la01..la05:due_factor=1.5", ', "")
+    (tmp_path / "suite.yaml").write_text(body, encoding="utf-8")
+    found = load_instances(load_suite(str(tmp_path / "suite.yaml")))
+    assert [entry.group for entry in found] == ["small"] * 10 + ["classical"] * 2
+    assert all(entry.instance.due is not None for entry in found)
