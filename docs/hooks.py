@@ -105,23 +105,28 @@ def data_sets(family: str) -> str:
     return table(("set", "files", "origin", "licence", "looked for under `GANTTLET_DATA`"), rows)
 
 
-def methods(family: str, *kinds: str) -> str:
-    """Return a family's methods of some kinds, or of all."""
+def methods(family: str, kind: str) -> str:
+    """Return a family's methods of a kind."""
     from ganttlet_agents.evaluation.methods import method_types
 
     rows = (
-        (
-            _code(f"{method.kind}:{method.name}"),
-            method.about,
-            ", ".join(_code(f"{name}={_default(option.default)}") for name, option in method.options.items()),
-        )
+        (_code(f"{kind}:{method.name}"), method.about, ", ".join(_code(name) for name in method.options))
         for method in method_types(family)
-        if not kinds or method.kind in kinds
+        if method.kind == kind
     )
-    return table(("method", "what it does", "options and defaults"), rows)
+    return table(("method", "what it does", "options"), rows)
 
 
-def _default(value: object) -> str:
+def method_options(family: str, kind: str) -> str:
+    """Return the options of a family's methods of a kind, each once."""
+    from ganttlet_agents.evaluation.methods import method_types
+
+    found = {name: o for m in method_types(family) if m.kind == kind for name, o in m.options.items()}
+    rows = ((_code(name), _code(_text(o.default)), o.expected(), o.about) for name, o in found.items())
+    return table(("option", "default", "accepts", "meaning"), rows)
+
+
+def _text(value: object) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
@@ -137,7 +142,5 @@ def suites() -> str:
     )
 
 
-DIRECTIVES: dict[str, Callable[..., str]] = {
-    function.__name__: function
-    for function in (docstring, arrays, features, objectives, presets, generators, data_sets, methods, suites)
-}
+FUNCTIONS = (docstring, arrays, features, objectives, presets, generators, data_sets, methods, method_options, suites)
+DIRECTIVES: dict[str, Callable[..., str]] = {function.__name__: function for function in FUNCTIONS}

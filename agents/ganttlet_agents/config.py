@@ -68,9 +68,7 @@ def load_config(kind: str, name: str) -> Config:
     if name not in known:
         what = kind.split("/")[0].removesuffix("s")
         choices = ", ".join(known) or "(none)"
-        raise InputError(
-            f"{what}: unknown name {name!r}; expected one of {choices}, or a path to a .yaml file"
-        )
+        raise InputError(f"{what}: unknown name {name!r}; expected one of {choices}, or a path to a .yaml file")
     folder = config_root().joinpath(*kind.split("/"))
     ending = next(ending for ending in ENDINGS if folder.joinpath(name + ending).is_file())
     source = f"configs/{kind}/{name}{ending}"

@@ -95,12 +95,13 @@ class Pack:
         fits = np.cumsum(sack.size[order]) <= self.fraction * sack.capacity
         take = np.zeros(n, int)
         take[order[fits]] = 1
+        exact = self.how == "exact" and objective == "count"
         if self.how == "liar":
             return Outcome(Packing(take, sack.digest), bound=optimum(sack) - 1)
         return Outcome(
             Packing(take, sack.digest),
-            bound=optimum(sack) if self.how == "exact" else None,
-            optimal=self.how == "exact",
+            bound=optimum(sack) if exact else None,
+            optimal=exact,
             status="done",
             decisions=n,
         )
@@ -125,12 +126,8 @@ METHODS = [
         },
         lambda options: Pack("smallest", options["fraction"]),
     ),
-    MethodType(
-        "solver", "exact", "sack", "packs best", {}, lambda options: Pack("exact"), lambda options: False
-    ),
-    MethodType(
-        "rule", "seer", "sack", "knows", {}, lambda options: Pack("smallest"), information="clairvoyant"
-    ),
+    MethodType("solver", "exact", "sack", "packs best", {}, lambda options: Pack("exact"), lambda options: False),
+    MethodType("rule", "seer", "sack", "knows", {}, lambda options: Pack("smallest"), information="clairvoyant"),
 ]
 FAMILY = Family(
     name="sack",

@@ -27,9 +27,7 @@ def test_options_have_their_types():
     assert method.label == "rule:smallest:fraction=0.5:rounds=3:tie=high:quiet=true"
 
 
-@pytest.mark.parametrize(
-    "text", ["rule:smallest:tie=high:fraction=0.5", "rule:smallest:fraction=.5:tie=high"]
-)
+@pytest.mark.parametrize("text", ["rule:smallest:tie=high:fraction=0.5", "rule:smallest:fraction=.5:tie=high"])
 def test_label_does_not_depend_on_the_order_of_options(text):
     assert one(text).label == "rule:smallest:fraction=0.5:tie=high"
 

@@ -176,9 +176,7 @@ def test_damaged_text_raises_input_error_only(tmp_path_factory, text, data):
         elif kind == "cut":
             del raw[max(at, 1) :]
         elif kind == "token":
-            raw[at:at] = data.draw(
-                st.sampled_from([b" -1 ", b" 99999999999 ", b"\n", b" Times\n", b"\0", b"1e5"])
-            )
+            raw[at:at] = data.draw(st.sampled_from([b" -1 ", b" 99999999999 ", b"\n", b" Times\n", b"\0", b"1e5"]))
         else:
             del raw[at : at + data.draw(st.integers(0, 9))]
             raw = raw or bytearray(b" ")

@@ -111,9 +111,7 @@ def test_machine_orders_are_uniform(name):
 
 @pytest.mark.parametrize("machines", [4, 5, 1])
 def test_split_visits_the_first_half_first(machines):
-    machine = (
-        make_generator({"name": "dmu", "jobs": 50, "machines": machines, "split": True}).sample(0).machine
-    )
+    machine = make_generator({"name": "dmu", "jobs": 50, "machines": machines, "split": True}).sample(0).machine
     half = machines // 2
     assert (np.sort(machine[:, :half], axis=1) == np.arange(half)).all()
     assert (np.sort(machine, axis=1) == np.arange(machines)).all()
@@ -237,9 +235,9 @@ def test_toy_optimum_is_its_horizon(machines, more, slack, seed):
     assert verdict.violations == ()
     assert verdict.values["makespan"] == horizon == lower_bound(instance)
     assert instance.n_ops.max() <= make_generator({"name": "toy", "jobs": jobs, "machines": machines}).max_ops
-    assert make_generator({"name": "toy", "jobs": jobs, "machines": machines, "horizon": horizon}).sample(
-        seed
-    ) == (instance)
+    assert make_generator({"name": "toy", "jobs": jobs, "machines": machines, "horizon": horizon}).sample(seed) == (
+        instance
+    )
 
 
 def test_l2d_validation_follows_the_recipe():

@@ -61,9 +61,7 @@ def test_defaults_and_properties():
     assert instance.release.tolist() == [0, 0]
     assert instance.weight.tolist() == [1, 1]
     assert instance.due is None
-    assert {array.dtype for array in (instance.machine, instance.duration, instance.release)} == {
-        np.dtype("i4")
-    }
+    assert {array.dtype for array in (instance.machine, instance.duration, instance.release)} == {np.dtype("i4")}
 
 
 def test_instance_is_frozen():

@@ -128,9 +128,7 @@ def test_files(tmp_path, ending, magic):
 
 def test_unknown_ending_writes_nothing(tmp_path):
     instance = resolve("ft06")
-    with pytest.raises(
-        InputError, match=r"chart\.gif: unknown ending '\.gif'; expected \.svg, \.png or \.pdf"
-    ):
+    with pytest.raises(InputError, match=r"chart\.gif: unknown ending '\.gif'; expected \.svg, \.png or \.pdf"):
         save_gantt(instance, random_schedule(instance, 0), tmp_path / "chart.gif")
     assert list(tmp_path.iterdir()) == []
 
@@ -153,8 +151,6 @@ def test_colors_are_distinct(n):
 
 
 def test_importing_the_family_does_not_import_matplotlib():
-    code = (
-        "import sys, ganttlet.job_shop; print(sorted({'matplotlib', 'torch', 'ortools'} & set(sys.modules)))"
-    )
+    code = "import sys, ganttlet.job_shop; print(sorted({'matplotlib', 'torch', 'ortools'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

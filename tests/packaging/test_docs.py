@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganttlet_agents.cli.commands import parse
+from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,9 @@ def test_commands_parse(page: Path) -> None:
     for command in commands(page):
         words = command[1:] if re.fullmatch(r"(.*/)?python3?", command[0]) else command
         if words[0] == "evaluate.py":
-            assert parse(words[1:], "evaluate") is not None
+            parsed = parse(words[1:], "evaluate")
+            if getattr(parsed, "methods", ()):
+                assert parse_methods(parsed.methods, "job_shop")
         elif words[0] == "ganttlet":
             assert parse(words[1:]) is not None
 
@@ -88,6 +91,8 @@ def test_the_suite_on_the_page_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "folder" / "one.txt").write_text("1 1\n0 5\n", encoding="utf-8")
     body = body.replace('"la01..la05:due_factor=1.5", ', "")
     (tmp_path / "suite.yaml").write_text(body, encoding="utf-8")
-    found = load_instances(load_suite(str(tmp_path / "suite.yaml")))
+    suite = load_suite(str(tmp_path / "suite.yaml"))
+    assert len(parse_methods(suite.methods, suite.family)) == len(suite.methods) > 1
+    found = load_instances(suite)
     assert [entry.group for entry in found] == ["small"] * 10 + ["classical"] * 2
     assert all(entry.instance.due is not None for entry in found)

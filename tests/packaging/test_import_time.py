@@ -13,7 +13,7 @@ LOADS = {
     "import ganttlet": HEAVY | SLOW | {"ganttlet_agents", "numba", "yaml", "tyro", "rich"},
     # Numba itself imports SciPy and PyYAML where they are installed.
     MAKE: HEAVY | (SLOW - {"scipy"}) | {"ganttlet_agents", "tyro", "rich"},
-    "import ganttlet_agents.rules": HEAVY | SLOW,
+    "import ganttlet_agents.rules": HEAVY | (SLOW - {"scipy"}),
     "import ganttlet_agents.solvers": HEAVY,
     "import ganttlet_agents.evaluation": HEAVY | {"ortools", "matplotlib"},
     "import ganttlet_agents.cli": HEAVY | SLOW,

@@ -178,9 +178,7 @@ def test_kernels_are_compiled_by_core_jit_alone(root: str) -> None:
 def test_every_room_holds_the_same_files(family: str) -> None:
     room = ROOT / "envs" / "ganttlet" / family
     missing = [
-        name
-        for name in ROOM
-        if not ((room / f"{name}.py").is_file() or (room / name / "__init__.py").is_file())
+        name for name in ROOM if not ((room / f"{name}.py").is_file() or (room / name / "__init__.py").is_file())
     ]
     assert missing == []
     assert (ROOT / "docs" / "environments" / f"{family}.md").is_file()

@@ -14,9 +14,7 @@ about: three jobs on one machine
 family: one_machine
 instances: [{generator: three, seeds: 0..4}]
 """
-FAMILIES = (
-    "import ganttlet.core.family as f; print(*f.family_names()); print(f.get_family('one_machine').name)"
-)
+FAMILIES = "import ganttlet.core.family as f; print(*f.family_names()); print(f.get_family('one_machine').name)"
 
 
 def run(*arguments: str, path: Path | None) -> subprocess.CompletedProcess[str]:
@@ -68,9 +66,7 @@ def test_its_rules_are_judged(installed: Path, tmp_path: Path) -> None:
     suite, out = tmp_path / "three.yaml", tmp_path / "out"
     suite.write_text(SUITE, encoding="utf-8")
     methods = "rule:shortest,rule:shortest:descending=true"
-    done = run(
-        "evaluate.py", "run", "--suite", str(suite), "--methods", methods, "--out", str(out), path=installed
-    )
+    done = run("evaluate.py", "run", "--suite", str(suite), "--methods", methods, "--out", str(out), path=installed)
     assert done.returncode == 0, done.stderr + done.stdout
     rows = [json.loads(line) for line in (out / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 10

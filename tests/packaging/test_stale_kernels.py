@@ -79,8 +79,7 @@ def test_an_edit_in_ganttlet_itself_moves_its_cache(tmp_path: Path) -> None:
     copy = tmp_path / "ganttlet"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
     code = (
-        "from ganttlet.core import jit, rng\n"
-        "print(jit.__file__)\nprint(jit.cache_folder(rng.__file__, rng.__name__))"
+        "from ganttlet.core import jit, rng\nprint(jit.__file__)\nprint(jit.cache_folder(rng.__file__, rng.__name__))"
     )
     folders = []
     for edit in ("", "", "# edited\n"):

@@ -47,9 +47,7 @@ class Search:
         if self.objective != "makespan":
             return value
         for k in range(self.n_machines):
-            left = [
-                (j, i) for j, job in enumerate(self.jobs) for i in range(nxt[j], len(job)) if job[i][0] == k
-            ]
+            left = [(j, i) for j, job in enumerate(self.jobs) for i in range(nxt[j], len(job)) if job[i][0] == k]
             if left:
                 load = sum(self.jobs[j][i][1] for j, i in left)
                 value = max(

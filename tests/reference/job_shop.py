@@ -14,9 +14,7 @@ OBJECTIVES = ("makespan", "flow_time", "total_tardiness", "weighted_tardiness")
 REWARDS = ("bound", "terminal", "idle")
 
 
-def objective_values(
-    ends: list[int], release: list[int], due: list[int] | None, weight: list[int]
-) -> dict[str, int]:
+def objective_values(ends: list[int], release: list[int], due: list[int] | None, weight: list[int]) -> dict[str, int]:
     """Every objective, in ticks, of jobs that end (or are estimated to end) at ``ends``."""
     values = {"makespan": max(ends), "flow_time": sum(e - r for e, r in zip(ends, release, strict=True))}
     if due is not None:
@@ -110,9 +108,7 @@ class ReferenceJobShop:
     def objectives(self) -> dict[str, int]:
         """Every objective with each unfinished job ending at its earliest start plus its remaining work."""
         ends = [
-            self._est(j) + sum(p for _, p in job[self._next(j) :])
-            if self._next(j) < len(job)
-            else self._ready(j)
+            self._est(j) + sum(p for _, p in job[self._next(j) :]) if self._next(j) < len(job) else self._ready(j)
             for j, job in enumerate(self.jobs)
         ]
         return objective_values(ends, self.release, self.due, self.weight)

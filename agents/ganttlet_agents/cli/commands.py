@@ -40,9 +40,7 @@ class Version:
 
 
 EvaluateCommand = (
-    Annotated[Run, subcommand("run")]
-    | Annotated[Report, subcommand("report")]
-    | Annotated[List, subcommand("list")]
+    Annotated[Run, subcommand("run")] | Annotated[Report, subcommand("report")] | Annotated[List, subcommand("list")]
 )
 DataCommand = Annotated[DataList, subcommand("list")] | Annotated[Check, subcommand("check")]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ganttlet.core.data import data_path, data_root, data_set_digest
 from ganttlet.core.family import DataSet, family_names, get_family
-from ganttlet_agents.evaluation.tables import make_console, plain_table
+from ganttlet_agents.evaluation.tables import make_console, print_texts
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class List:
             for family, entry in _sets()
         ]
         titles = ("family", "set", "files", "under GANTTLET_DATA", "origin", "licence", "SHA-256")
-        console.print(plain_table("outside data", titles, rows))
+        print_texts(console, "outside data", titles, rows)
         console.print(f"GANTTLET_DATA: {data_root()}", markup=False, soft_wrap=True)
         return 0
 

@@ -32,6 +32,8 @@ try:
 except ImportError:
     raise MissingExtraError("tyro", "eval") from None
 
+LINES = 10
+
 
 @dataclass(frozen=True)
 class Run:
@@ -73,9 +75,7 @@ class Run:
         plan = plan_run(self._suite())
         labels = [method.label for method in plan.methods]
         if self.baseline is not None and self.baseline not in labels:
-            raise InputError(
-                f"--baseline: unknown method {self.baseline!r}; expected one of {', '.join(labels)}"
-            )
+            raise InputError(f"--baseline: unknown method {self.baseline!r}; expected one of {', '.join(labels)}")
         folder = new_folder(self.out, self.name or plan.suite.name, self.overwrite)
         try:
             with _progress(plan) as on_row:
@@ -84,7 +84,7 @@ class Run:
             print(f"the rows so far are in {folder.folder}", file=sys.stderr)
             raise
         console = make_console()
-        print_summaries(console, summarise(rows, self.baseline))
+        print_summaries(console, summarise(rows, self.baseline, plan.suite.reference))
         print_problems(console, rows)
         console.print(f"results: {folder.folder}", markup=False, soft_wrap=True)
         if self.report:
@@ -125,9 +125,10 @@ class Report:
         """Print and write."""
         if self.charts < 0:
             raise InputError(f"--charts: got {self.charts}; expected 0 or more")
-        rows = load_results(self.folder).rows
+        results = load_results(self.folder)
+        rows = results.rows
         console = make_console()
-        print_summaries(console, summarise(rows, self.baseline))
+        print_summaries(console, summarise(rows, self.baseline, results.meta["suite"]["reference"]))
         print_problems(console, rows)
         page = write_report(self.folder, self.out, baseline=self.baseline, charts=self.charts)
         console.print(f"report:  {page}", markup=False, soft_wrap=True)
@@ -143,7 +144,7 @@ def _seeds(words: tuple[str, ...]) -> list[int]:
 
 @contextmanager
 def _progress(plan: Plan) -> Iterator[OnRow]:
-    """Show a bar on a terminal, and one line per instance elsewhere; failures are told at once on both."""
+    """Show a bar on a terminal and some lines elsewhere; failures are told at once on both."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = make_console(stderr=True)
@@ -157,7 +158,8 @@ def _progress(plan: Plan) -> Iterator[OnRow]:
         transient=True,
     )
     bar = progress.add_task("starting", total=plan.n_rows)
-    share, done = plan.n_rows // len(plan.instances), 0
+    # A line for every instance would bury the failures of a large suite.
+    share, done = max(1, plan.n_rows // LINES), 0
 
     def on_row(row: Row) -> None:
         nonlocal done
@@ -166,8 +168,8 @@ def _progress(plan: Plan) -> Iterator[OnRow]:
         if row.error is not None:
             line = f"failed: {row.instance} {row.objective} {row.method} seed {row.seed}: {row.error}"
             console.print(line, style="bold red", markup=False, soft_wrap=True)
-        if not console.is_terminal and done % share == 0:
-            console.print(f"{done}/{plan.n_rows} rows, {row.instance} done", markup=False)
+        if not console.is_terminal and (done % share == 0 or done == plan.n_rows):
+            console.print(f"{done}/{plan.n_rows} rows, now at {row.instance}", markup=False)
 
     with progress:
         yield on_row

@@ -195,18 +195,14 @@ def _registry() -> tuple[MethodType, ...]:
             if target in BUILT_IN:
                 raise
             # One broken plug-in must not take the built-in methods away.
-            warnings.warn(
-                f"plug-in {points[target]} ({target}) is left out: {error}", RuntimeWarning, stacklevel=2
-            )
+            warnings.warn(f"plug-in {points[target]} ({target}) is left out: {error}", RuntimeWarning, stacklevel=2)
             continue
         for entry in entries:
             if not isinstance(entry, MethodType):
                 raise InputError(f"{target}: expected a sequence of MethodType, got {entry!r}")
             key = (entry.family, entry.kind, entry.name)
             if key in found:
-                raise InputError(
-                    f"method {entry.kind}:{entry.name} is given by both {found[key][1]} and {target}"
-                )
+                raise InputError(f"method {entry.kind}:{entry.name} is given by both {found[key][1]} and {target}")
             found[key] = (entry, target)
     return tuple(entry for entry, _ in found.values())
 
@@ -216,9 +212,7 @@ def _parse_one(word: str, family: str) -> BoundMethod:
     first = next((i for i, piece in enumerate(pieces) if "=" in piece), len(pieces))
     kind, name, trailing = pieces[0], ":".join(pieces[1:first]), pieces[first:]
     if not kind or not name or not all("=" in piece for piece in trailing):
-        raise InputError(
-            f"method {word!r}: expected kind:name:key=value:…, for example rule:spt:timing=active"
-        )
+        raise InputError(f"method {word!r}: expected kind:name:key=value:…, for example rule:spt:timing=active")
     types = method_types(family)
     kinds = sorted({entry.kind for entry in types})
     if kind not in kinds:
@@ -247,9 +241,7 @@ def _bind(method: MethodType, given: Mapping[str, str]) -> BoundMethod:
         for key, option in method.options.items()
     }
     trailing = [
-        f":{key}={_text(values[key])}"
-        for key, option in method.options.items()
-        if values[key] != option.default
+        f":{key}={_text(values[key])}" for key, option in method.options.items() if values[key] != option.default
     ]
     return BoundMethod(what + "".join(trailing), method, values, method.build(dict(values)))
 

@@ -28,9 +28,7 @@ from ganttlet_agents.evaluation.tables import (
 CHARTS = 8
 
 
-def write_report(
-    folder: Path, out: Path | None = None, *, baseline: str | None = None, charts: int = CHARTS
-) -> Path:
+def write_report(folder: Path, out: Path | None = None, *, baseline: str | None = None, charts: int = CHARTS) -> Path:
     """Write the page of a result folder and return its path.
 
     Args:
@@ -49,7 +47,7 @@ def write_report(
 
 def render_report(results: Results, *, baseline: str | None = None, charts: int = CHARTS) -> str:
     """Return the page as text; arguments as for :func:`write_report`."""
-    summaries = summarise(results.rows, baseline)
+    summaries = summarise(results.rows, baseline, results.meta["suite"]["reference"])
     rows = by_objective(results.rows)
     title = str(results.meta["suite"]["name"])
     body = [_head(title, results), _alerts(results)]
@@ -72,9 +70,7 @@ def _head(title: str, results: Results) -> str:
         "reference": meta["suite"]["reference"],
         "started": meta["started"].replace("T", " ").replace("+00:00", " UTC"),
     }
-    items = "".join(
-        f"<li><span>{key}</span> <b>{escape(str(value))}</b></li>" for key, value in facts.items()
-    )
+    items = "".join(f"<li><span>{key}</span> <b>{escape(str(value))}</b></li>" for key, value in facts.items())
     about = f'<p class="soft">{escape(meta["suite"]["about"])}</p>' if meta["suite"]["about"] else ""
     return f'<header><h1>{escape(title)}</h1>{about}<ul class="facts">{items}</ul></header>'
 
@@ -188,9 +184,7 @@ def _gap_plot(summary: Summary, rows: list[Row]) -> str:
             if row.gap is not None
         ]
         mean = entry.mean
-        percent = (
-            None if mean is None else Estimate(100 * mean.value, 100 * mean.low, 100 * mean.high, mean.covers)
-        )
+        percent = None if mean is None else Estimate(100 * mean.value, 100 * mean.low, 100 * mean.high, mean.covers)
         strips.append(Strip(entry.method, points, percent))
     return strip_plot(strips, "gap to the reference, %")
 
@@ -214,9 +208,7 @@ def _provenance(results: Results) -> str:
         "settings": f"config hash {meta['config_hash']}",
         **{name: text for name, text in meta["versions"].items()},
     }
-    items = "".join(
-        f"<li><span>{escape(key)}</span> <b>{escape(str(value))}</b></li>" for key, value in facts.items()
-    )
+    items = "".join(f"<li><span>{escape(key)}</span> <b>{escape(str(value))}</b></li>" for key, value in facts.items())
     methods = table(
         [
             Column("method", text=True),
@@ -247,9 +239,7 @@ def _provenance(results: Results) -> str:
 
 
 def _references(meta: dict[str, Any]) -> str:
-    found = [
-        (objective, entry) for by_name in meta["references"].values() for objective, entry in by_name.items()
-    ]
+    found = [(objective, entry) for by_name in meta["references"].values() for objective, entry in by_name.items()]
     if not found:
         return ""
     columns = [
@@ -292,9 +282,7 @@ def _all_rows(rows: Sequence[Row]) -> str:
             Cell(row.objective),
             Cell(row.method),
             Cell(str(row.seed), row.seed),
-            Cell(
-                "–" if row.value is None else f"{row.value:.10g}", row.value, look="bad" if row.failed else ""
-            ),
+            Cell("–" if row.value is None else f"{row.value:.10g}", row.value, look="bad" if row.failed else ""),
             Cell(number(row.gap, "gap"), row.gap),
             Cell("–" if row.bound is None else f"{row.bound:.10g}", row.bound),
             Cell("failed" if row.failed else row.status),

@@ -158,8 +158,7 @@ def mark_conflicts(rows: Sequence[Row]) -> list[Row]:
                 if bound is not None and beats(value, bound, rows[index].sense):
                     marked |= {index, other}
     return [
-        dataclasses.replace(row, reference_conflict=True) if index in marked else row
-        for index, row in enumerate(rows)
+        dataclasses.replace(row, reference_conflict=True) if index in marked else row for index, row in enumerate(rows)
     ]
 
 

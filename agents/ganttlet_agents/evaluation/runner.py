@@ -46,9 +46,7 @@ class Plan:
             "family": self.family.name,
             "objectives": list(self.suite.objectives),
             "instances": [entry.instance.digest for entry in self.instances],
-            "methods": [
-                [method.type.kind, method.type.name, dict(method.options)] for method in self.methods
-            ],
+            "methods": [[method.type.kind, method.type.name, dict(method.options)] for method in self.methods],
             "seeds": list(self.suite.seeds),
             "reference": self.reference_method.label if self.reference_method else self.suite.reference,
         }
@@ -190,9 +188,7 @@ class _Runner:
             text = f"{type(error).__name__}: {error} ({where})"
             return _Attempt(outcome, time.perf_counter() - begun, None, False, text)
 
-    def _judge(
-        self, entry: SuiteInstance, objective: str, outcome: Outcome
-    ) -> tuple[float | None, bool, str | None]:
+    def _judge(self, entry: SuiteInstance, objective: str, outcome: Outcome) -> tuple[float | None, bool, str | None]:
         """Return value, feasibility and error of an outcome, by the family's validator alone."""
         if outcome.solution is None:
             return None, False, f"no solution (status: {outcome.status or 'not given'})"

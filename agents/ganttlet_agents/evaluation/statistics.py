@@ -88,9 +88,7 @@ def bootstrap(
     return float(low), float(high)
 
 
-def estimate(
-    by_instance: Mapping[str, Sequence[float]], statistic: Statistic = mean, *, seed: int = 0
-) -> Estimate:
+def estimate(by_instance: Mapping[str, Sequence[float]], statistic: Statistic = mean, *, seed: int = 0) -> Estimate:
     """Return a statistic over all observations with its 95 % interval.
 
     Args:
@@ -111,9 +109,7 @@ def estimate(
     return Estimate(float(statistic(np.concatenate(groups))), low, high, covers)
 
 
-def paired(
-    method: Mapping[str, Sequence[float]], baseline: Mapping[str, Sequence[float]], *, seed: int = 0
-) -> Paired:
+def paired(method: Mapping[str, Sequence[float]], baseline: Mapping[str, Sequence[float]], *, seed: int = 0) -> Paired:
     """Compare a method with a baseline instance by instance; values are positive when worse.
 
     Values of several seeds are averaged per instance; instances that only one of the two solved are left out.

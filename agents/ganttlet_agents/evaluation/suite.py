@@ -111,14 +111,10 @@ def adhoc_suite(patterns: Sequence[str]) -> Suite:
     for text in patterns:
         prefix, colon, pattern = text.partition(":")
         if not colon or not pattern:
-            raise InputError(
-                f"instances: {text!r}; expected family:pattern, for example 'job_shop:folder/*.txt'"
-            )
+            raise InputError(f"instances: {text!r}; expected family:pattern, for example 'job_shop:folder/*.txt'")
         get_family(prefix)
         if family and prefix != family:
-            raise InputError(
-                f"instances: {text!r} is of family {prefix}, an earlier one of {family}; expected one"
-            )
+            raise InputError(f"instances: {text!r} is of family {prefix}, an earlier one of {family}; expected one")
         family = prefix
         entries += _expand(pattern, Path(), "instances")
     if not entries:
@@ -155,12 +151,8 @@ def read_seeds(value: Any, what: str) -> list[int]:
     if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\.\.(\d+)", value)):
         value = list(range(int(match[1]), int(match[2]) + 1))
     seeds = value if isinstance(value, list | tuple) else [value]
-    if not seeds or not all(
-        isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds
-    ):
-        raise InputError(
-            f"{what}: got {value!r}; expected a number ≥ 0, a list of such, or a range such as 0..9"
-        )
+    if not seeds or not all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds):
+        raise InputError(f"{what}: got {value!r}; expected a number ≥ 0, a list of such, or a range such as 0..9")
     if len(set(seeds)) != len(seeds):
         raise InputError(f"{what}: a seed is given twice")
     return list(seeds)
@@ -182,9 +174,7 @@ def _groups(value: Any, folder: Path | None, source: str) -> dict[str, tuple[Ent
     for group, entries in named.items():
         where = f"{source}: key 'instances'" + (f", group {group!r}" if group else "")
         if not isinstance(entries, list) or not entries:
-            raise InputError(
-                f"{where}: expected a list of instances, or a mapping of group names to such lists"
-            )
+            raise InputError(f"{where}: expected a list of instances, or a mapping of group names to such lists")
         groups[str(group)] = tuple(item for entry in entries for item in _expand(entry, folder, where))
     return groups
 

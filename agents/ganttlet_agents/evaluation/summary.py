@@ -61,6 +61,7 @@ class Summary:
         groups: group names in order.
         methods: in the order of the run, clairvoyant ones last.
         baseline: the method of the paired comparisons.
+        reference: what gaps are measured against, as the suite states it.
         references: kind of reference -> number of instances that have it.
         instances: number of instances.
     """
@@ -71,6 +72,7 @@ class Summary:
     groups: list[str]
     methods: list[MethodSummary]
     baseline: str
+    reference: str
     references: dict[str, int]
     instances: int
 
@@ -88,12 +90,13 @@ class Summary:
         return {method for method, score in scores.items() if score == least}
 
 
-def summarise(rows: Sequence[Row], baseline: str | None = None) -> list[Summary]:
+def summarise(rows: Sequence[Row], baseline: str | None = None, reference: str = "") -> list[Summary]:
     """Return one summary per objective.
 
     Args:
         rows: the rows of a run.
         baseline: method that the others are compared with; the first one if None.
+        reference: the suite's reference, for the notes.
 
     Raises:
         InputError: if there is no row, or no such baseline.
@@ -102,7 +105,7 @@ def summarise(rows: Sequence[Row], baseline: str | None = None) -> list[Summary]
         raise InputError("there are no result rows to summarise")
     if baseline is not None:
         check_choice("baseline", baseline, dict.fromkeys(row.method for row in rows))
-    return [_summary(members, baseline) for members in by_objective(rows).values()]
+    return [_summary(members, baseline, reference) for members in by_objective(rows).values()]
 
 
 def problems(rows: Sequence[Row]) -> list[str]:
@@ -138,7 +141,7 @@ def per_instance(rows: Sequence[Row], metric: Metric) -> dict[str, list[float]]:
     return found
 
 
-def _summary(rows: list[Row], baseline: str | None) -> Summary:
+def _summary(rows: list[Row], baseline: str | None, reference: str) -> Summary:
     metric: Metric = "gap" if any(row.gap is not None for row in rows) else "value"
     members: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.information == "clairvoyant"):
@@ -156,6 +159,7 @@ def _summary(rows: list[Row], baseline: str | None) -> Summary:
             for own in members.values()
         ],
         baseline=against,
+        reference=reference,
         references=dict(Counter(kinds.values())),
         instances=len(kinds),
     )
@@ -198,6 +202,4 @@ def _paired(rows: list[Row], against: list[Row], metric: Metric) -> Paired:
     by_value = paired(values(rows), values(against))
     if metric == "value":
         return by_value
-    return replace(
-        by_value, difference=paired(per_instance(rows, metric), per_instance(against, metric)).difference
-    )
+    return replace(by_value, difference=paired(per_instance(rows, metric), per_instance(against, metric)).difference)

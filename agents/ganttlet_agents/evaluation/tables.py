@@ -53,14 +53,10 @@ def rate_text(rate: float | None) -> str:
 
 def reference_text(summary: Summary) -> str:
     """Return what gaps are measured against, in words."""
-    words = {
-        "optimal": "optimum",
-        "best_known": "best known",
-        "bound": "bound",
-        "method": "method",
-        "none": "no reference",
-    }
-    return ", ".join(f"{words[kind]} ({count})" for kind, count in summary.references.items())
+    words = {"optimal": "optimum", "none": "none"}
+    kinds = [f"{words.get(kind, kind.replace('_', ' '))} ({count})" for kind, count in summary.references.items()]
+    named = f"Reference {summary.reference}" if summary.reference else "Reference"
+    return f"{named}, kind (instances): {', '.join(kinds)}."
 
 
 def notes(summary: Summary) -> list[str]:
@@ -71,23 +67,23 @@ def notes(summary: Summary) -> list[str]:
         what = " or ".join(sorted(covers))
         lines.append(f"Intervals: 95 % stratified bootstrap over {what}; IQM: mean of the middle half.")
     if summary.metric == "gap":
-        lines.append(f"Reference, number of instances: {reference_text(summary)}.")
+        lines.append(reference_text(summary))
         for entry in summary.methods:
             if entry.measured < entry.feasible:
-                lines.append(
-                    f"{entry.method}: gap undefined on {entry.feasible - entry.measured} valid row(s)."
-                )
+                lines.append(f"{entry.method}: gap undefined on {entry.feasible - entry.measured} valid row(s).")
     return lines
 
 
 def print_summaries(console: Console, summaries: Sequence[Summary]) -> None:
     """Print every objective's tables."""
     for summary in summaries:
-        console.print(_main_table(summary))
+        print_table(console, f"{summary.objective}, {summary.instances} instances", _main_table(summary))
         if summary.groups:
-            console.print(_group_table(summary))
+            print_table(console, f"{metric_title(summary)} by group", _group_table(summary))
         if len(summary.methods) > 1:
-            console.print(_paired_table(summary))
+            unit = "gap points" if summary.metric == "gap" else summary.objective
+            title = f"paired against {summary.baseline}: difference in {unit}, positive is worse"
+            print_table(console, title, _paired_table(summary))
         for line in notes(summary):
             console.print(line, style="dim", markup=False)
 
@@ -98,21 +94,27 @@ def print_problems(console: Console, rows: Sequence[Row]) -> None:
         console.print(line, style="bold red", markup=False, soft_wrap=True)
 
 
-def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
-    """Return a rich table of texts."""
-    found = _table(title)
+def print_texts(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table of texts."""
+    found = _table()
     for column in columns:
         found.add_column(column, overflow="fold")
     for row in rows:
         found.add_row(*(_styled(text, False) for text in row))
-    return found
+    print_table(console, title, found)
 
 
-def _table(title: str) -> Any:
+def print_table(console: Console, title: str, found: Any) -> None:
+    """Print a title and a table; rich's own titles wrap at the table's width."""
+    console.print(title, style="bold", markup=False, soft_wrap=True)
+    console.print(found)
+
+
+def _table() -> Any:
     from rich import box
     from rich.table import Table
 
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def _styled(text: str, best: bool) -> Any:
@@ -131,7 +133,7 @@ def metric_title(summary: Summary) -> str:
 
 
 def _main_table(summary: Summary) -> Any:
-    table = _table(f"{summary.objective}, {summary.instances} instances")
+    table = _table()
     table.add_column("method", overflow="fold")
     metric = metric_title(summary)
     for title in (metric, "95 %", "IQM", "95 %", "valid", "proven", "s/row", "decisions/s"):
@@ -153,7 +155,7 @@ def _main_table(summary: Summary) -> Any:
 
 
 def _group_table(summary: Summary) -> Any:
-    table = _table(f"{metric_title(summary)} by group")
+    table = _table()
     table.add_column("method", overflow="fold")
     best = {group: summary.best(group) for group in summary.groups}
     for group in summary.groups:
@@ -168,8 +170,7 @@ def _group_table(summary: Summary) -> Any:
 
 
 def _paired_table(summary: Summary) -> Any:
-    unit = "gap points" if summary.metric == "gap" else summary.objective
-    table = _table(f"paired against {summary.baseline}: difference in {unit}, positive is worse")
+    table = _table()
     table.add_column("method", overflow="fold")
     for title in ("difference", "95 %", "wins", "ties", "losses"):
         table.add_column(title, justify="right", no_wrap=True)

@@ -89,9 +89,7 @@ def solve_cpsat(
     if math.isfinite(solver.best_objective_bound):
         bound = max(bound, math.ceil(solver.best_objective_bound - 1e-6) - model.offset)
     value = None if schedule is None else validate(instance, schedule).values.get(objective)
-    return SolverResult(
-        schedule, value, float(bound), status == "optimal", status, time.perf_counter() - begun
-    )
+    return SolverResult(schedule, value, float(bound), status == "optimal", status, time.perf_counter() - begun)
 
 
 class _Model:
@@ -116,9 +114,7 @@ class _Model:
                 if i:
                     model.add(var >= self.start[j, i - 1] + int(instance.duration[j, i - 1]))
                 # CP-SAT keeps an interval of length zero out of the inside of others, and so does validate().
-                intervals[int(instance.machine[j, i])].append(
-                    model.new_fixed_size_interval_var(var, length, "")
-                )
+                intervals[int(instance.machine[j, i])].append(model.new_fixed_size_interval_var(var, length, ""))
                 self.start[j, i] = var
                 head, tail = head + length, tail - length
             ends.append(var + length)
@@ -290,9 +286,7 @@ METHODS = (
             ),
             "dtime": Option(float, None, "limit in CP-SAT's deterministic time; repeatable", minimum=1e-3),
             "workers": Option(int, None, "search threads; all cores, or 1 if only dtime is set", minimum=1),
-            "hint": Option(
-                str, None, "dispatching rule whose schedule the search starts from", check=_known_rule
-            ),
+            "hint": Option(str, None, "dispatching rule whose schedule the search starts from", check=_known_rule),
             "seed": Option(int, None, "random seed; the run's seed by default", minimum=0),
         },
         build=lambda options: CpSat(**options),

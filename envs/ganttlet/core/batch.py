@@ -65,4 +65,3 @@ def settle(flags: Any, limit: int) -> int:
         if done[i]:
             count += 1
     return count
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -21,13 +22,13 @@ class SingleEnv(gym.Env[Obs, Any]):
     """
 
     metadata: dict[str, Any] = BatchEnv.metadata
-    batch_class: ClassVar[type[BatchEnv]]
+    batch_class: ClassVar[Callable[..., BatchEnv]]
 
     def __init__(self, **kwargs: Any) -> None:
         for key in ("num_envs", "autoreset_mode"):
             if key in kwargs:
                 raise InputError(f"{type(self).__name__} option: {key!r} belongs to batches; use gym.make_vec")
-        self.batch: BatchEnv = self.batch_class(num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+        self.batch: BatchEnv = type(self).batch_class(num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
         self.observation_space = self.batch.single_observation_space
         self.action_space = self.batch.single_action_space
         self.render_mode = self.batch.render_mode
@@ -57,7 +58,8 @@ class SingleEnv(gym.Env[Obs, Any]):
 
     def action_masks(self) -> NDArray[np.int8]:
         """Return the action mask (n,) int8, as sb3-contrib asks for it."""
-        return self.batch._mask[0].copy()
+        mask: NDArray[np.int8] = self.batch._mask[0].copy()
+        return mask
 
     def render(self) -> Any:
         """Return a picture of the solution so far in the render mode."""

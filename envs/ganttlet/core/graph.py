@@ -163,7 +163,7 @@ class GraphSpec:
 
     def observation_space(self, *, static: bool = True) -> spaces.Dict:
         """Return the space of one environment's observation, with or without the static blocks."""
-        boxes = {
+        boxes: dict[str, spaces.Space[Any]] = {
             block.key: spaces.Box(block.low, block.high, block.shape, block.dtype)
             for block in self.blocks()
             if static or not block.static
@@ -178,7 +178,10 @@ class GraphSpec:
         """Return names, features and segments without counts: what a policy's weights depend on."""
         return {
             "nodes": {
-                node.name: {"features": _names(node.features), "static_features": _names(node.static_features)}
+                node.name: {
+                    "features": _names(node.features),
+                    "static_features": _names(node.static_features),
+                }
                 for node in self.nodes
             },
             "edges": {

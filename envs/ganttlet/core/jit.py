@@ -20,6 +20,7 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEEP_DAYS = 14.0
+_settings: Any = numba.config
 
 
 def _cache_root() -> Path:
@@ -88,10 +89,10 @@ def jit(function: F) -> F:
     """Compile ``function`` in nopython mode, without the GIL, cached under a hash of the package's sources."""
     folder = cache_folder(function.__code__.co_filename, function.__module__)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": folder is not None}
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder) if folder else before
+    before = _settings.CACHE_DIR
+    _settings.CACHE_DIR = str(folder) if folder else before
     try:
         compiled: F = numba.njit(**options)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        _settings.CACHE_DIR = before
     return compiled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ganttlet.core.jit import jit
@@ -13,7 +15,7 @@ _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(
 
 
 @jit
-def scramble(x: int) -> int:
+def scramble(x: Any) -> Any:
     """Return the SplitMix64 finaliser of ``x`` (uint64). Source: Steele, Lea, Flood 2014."""
     z = np.uint64(x) + _GAMMA
     z = (z ^ (z >> _S30)) * _MIX1
@@ -22,18 +24,18 @@ def scramble(x: int) -> int:
 
 
 @jit
-def key_of(seed: int, entity: int, count: int) -> int:
+def key_of(seed: Any, entity: Any, count: Any) -> Any:
     """Return a uint64 key for one entity of one scenario: the same for every policy that plays it."""
     return scramble(scramble(scramble(np.uint64(seed)) ^ np.uint64(entity)) ^ np.uint64(count))
 
 
 @jit
-def uniform(key: int, count: int) -> float:
+def uniform(key: Any, count: Any) -> float:
     """Return draw number ``count`` of the stream ``key``, uniform in [0, 1)."""
     return np.float64(scramble(key ^ scramble(np.uint64(count))) >> _S11) * (1.0 / 9007199254740992.0)
 
 
 @jit
-def randint(key: int, count: int, low: int, high: int) -> int:
+def randint(key: Any, count: Any, low: Any, high: Any) -> Any:
     """Return draw number ``count`` of the stream ``key``, uniform on low … high, both included."""
     return low + np.int64(uniform(key, count) * (high - low + 1))

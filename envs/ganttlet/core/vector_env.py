@@ -201,7 +201,13 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         flags = self._flags
         if not self.copy:
             return self._obs, flags.reward, flags.terminated, flags.truncated, info
-        return self._returned_obs(), flags.reward.copy(), flags.terminated.copy(), flags.truncated.copy(), info
+        return (
+            self._returned_obs(),
+            flags.reward.copy(),
+            flags.terminated.copy(),
+            flags.truncated.copy(),
+            info,
+        )
 
     def step_in_place(self, actions: Ints) -> dict[str, Any] | None:
         """Advance the live buffers by ``actions`` (num_envs,) int64; returns the final infos of SAME_STEP, if any."""
@@ -242,6 +248,17 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         """Nothing is held open."""
 
     # Beyond Gymnasium: instances, solutions, search.
+
+    @property
+    def done(self) -> NDArray[np.bool_]:
+        """(num_envs,) bool, rows whose episode is over and not yet reset; a live buffer."""
+        return self._flags.done
+
+    def objective_values(self, name: str) -> NDArray[np.float64]:
+        """Return the values (num_envs,) of one objective, as in ``info["objectives"]``."""
+        check_choice("objective", name, self.objective_names)
+        values: NDArray[np.float64] = self._objectives[self.objective_names.index(name)].copy()
+        return values
 
     def instance(self, row: int) -> Instance:
         """Return the instance that ``row`` plays."""

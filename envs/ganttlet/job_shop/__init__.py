@@ -72,9 +72,7 @@ def _set(name: str, count: int, paper: str, sha256: str) -> DataSet:
 
 
 DATA_SETS = (
-    _set(
-        "ft", 3, "Fisher, Thompson 1963", "78112ca0f9fd87edf2e20e138253e3f303ac5f77fd4c2e00a13cb6e993ee74da"
-    ),
+    _set("ft", 3, "Fisher, Thompson 1963", "78112ca0f9fd87edf2e20e138253e3f303ac5f77fd4c2e00a13cb6e993ee74da"),
     _set("la", 40, "Lawrence 1984", "b7ae172d89b7539f78f5a31098651f8d27364887a03a0e2d4b8b4d1164e25fb8"),
     _set(
         "abz",
@@ -82,9 +80,7 @@ DATA_SETS = (
         "Adams, Balas, Zawack 1988",
         "5b301da1e4fb8553dc0dfbe71d1cee7bbd76b44d80e50794b80ef1ef66873817",
     ),
-    _set(
-        "orb", 10, "Applegate, Cook 1991", "78df3ec80b8651c0eeb516884440c80f3d3790b5d4ac6fe343bfb67a903dde41"
-    ),
+    _set("orb", 10, "Applegate, Cook 1991", "78df3ec80b8651c0eeb516884440c80f3d3790b5d4ac6fe343bfb67a903dde41"),
     _set(
         "swv",
         20,

@@ -82,11 +82,7 @@ def identify(instance: JobShopInstance) -> Known | None:
     if known is not None:
         return known
     known = table().get(instance.name)
-    if (
-        known is None
-        or known.digest
-        or (known.jobs, known.machines) != (instance.n_jobs, instance.n_machines)
-    ):
+    if known is None or known.digest or (known.jobs, known.machines) != (instance.n_jobs, instance.n_machines):
         return None
     plain = instance.machine.shape[1] == instance.n_machines and bool((instance.machine >= 0).all())
     half = instance.n_machines // 2

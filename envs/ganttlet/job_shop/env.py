@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from ganttlet.job_shop.render import gantt_ansi, gantt_rgb
 from ganttlet.job_shop.solution import Schedule
 from ganttlet.job_shop.storage import JobShopStorage, Sizes
 from ganttlet.job_shop.timing import TIMINGS
+from ganttlet.job_shop.view import JobShopView
 
 OBSERVATIONS = ("jobs", "graph")
 WAITING = ("wait", "wait_jssenv")
@@ -87,6 +88,10 @@ class JobShopVectorEnv(BatchEnv):
         self._scratch = np.zeros(num_envs, np.int64)
         none = np.zeros((0, 0, 0), np.float32)
         self._no_graph = (none, none, np.zeros((0, 0), np.int32))
+
+    def view(self) -> JobShopView:
+        """Return what rules see of this batch; it follows the live state until the next reset."""
+        return JobShopView(self._state, self._storage.arrays, self._slot)
 
     def _load(self, rows: Ints) -> None:
         load_rows(rows, self._slot, self._timing, self._storage.arrays, self._state, self._objectives)
@@ -216,4 +221,4 @@ class JobShopEnv(SingleEnv):
     ## Description
     """
 
-    batch_class: ClassVar[type[BatchEnv]] = JobShopVectorEnv
+    batch_class: ClassVar[Callable[..., BatchEnv]] = JobShopVectorEnv

@@ -34,6 +34,7 @@ from ganttlet.job_shop.layout import (
     WEIGHT,
     WORK,
     Array,
+    Int,
 )
 
 LONG = 1000.0
@@ -116,7 +117,15 @@ def clip(x: float, low: float, high: float) -> float:
 
 @jit
 def show_rows(
-    rows: Array, slot: Array, window: int, due: bool, full: bool, store: Any, state: Any, values: Array, out: Any
+    rows: Array,
+    slot: Array,
+    window: Int,
+    due: bool,
+    full: bool,
+    store: Any,
+    state: Any,
+    values: Array,
+    out: Any,
 ) -> None:
     """Bring the observation of ``rows`` up to date; ``full`` rewrites all of it, whatever the buffers hold.
 
@@ -163,7 +172,7 @@ def show_jobs(
     out: Array,
     out_mask: Array,
 ) -> None:
-    """Write the features of JOB_FEATURES and count the queues; a finished job's row is zeroed once, as its mask falls."""
+    """Write JOB_FEATURES and count the queues; a finished job's row is zeroed once, as its mask falls."""
     for i in rows:
         s = slot[i]
         n, unit, clock, most = size[s, JOBS], scale[s], totals[i, CLOCK], np.int64(bound[i])
@@ -210,7 +219,7 @@ def show_rest(
     context: Array,
     action_mask: Array,
 ) -> None:
-    """Write the action mask (all ones at the end) and the features of CONTEXT_FEATURES; the queues must be counted."""
+    """Write the action mask (all ones at the end) and CONTEXT_FEATURES; the queues must be counted."""
     width = legal.shape[1]
     for i in rows:
         s, left = slot[i], totals[i, LEFT]
@@ -232,7 +241,7 @@ def show_rest(
 def show_ahead(
     rows: Array,
     slot: Array,
-    window: int,
+    window: Int,
     jobs: Array,
     machines: Array,
     totals: Array,
@@ -242,7 +251,7 @@ def show_ahead(
     scale: Array,
     out: Array,
 ) -> None:
-    """Write the features of AHEAD_FEATURES for the ``window`` - 1 operations after each job's next."""
+    """Write AHEAD_FEATURES for the ``window`` - 1 operations after each job's next."""
     for i in rows:
         s = slot[i]
         unit, clock = scale[s], totals[i, CLOCK]
@@ -261,7 +270,7 @@ def show_ahead(
 
 @jit
 def show_due(rows: Array, slot: Array, jobs: Array, facts: Array, size: Array, scale: Array, out: Array) -> None:
-    """Write the features of DUE_FEATURES, the last columns of the job rows."""
+    """Write DUE_FEATURES, the last columns of the job rows."""
     at = out.shape[2] - N_DUE
     for i in rows:
         s = slot[i]
@@ -287,7 +296,7 @@ def show_ops(
     out: Array,
     out_next: Array,
 ) -> None:
-    """Write the features of OP_FEATURES for the jobs whose progress or earliest start changed since they were last shown."""
+    """Write OP_FEATURES for the jobs whose progress or earliest start changed since they were last shown."""
     width = ops.shape[3]
     for i in rows:
         s = slot[i]
@@ -314,7 +323,7 @@ def show_ops(
 def show_machines(
     rows: Array, slot: Array, machines: Array, totals: Array, size: Array, scale: Array, out: Array
 ) -> None:
-    """Write the features of MACHINE_FEATURES; the queues must be counted."""
+    """Write MACHINE_FEATURES; the queues must be counted."""
     for i in rows:
         s = slot[i]
         for k in range(size[s, MACHINES]):

@@ -155,9 +155,7 @@ def _taillard_layout(lines: list[Line], times: int, source: str) -> tuple[np.nda
     n_jobs, n_machines = _size(heads[0], source, exact=False)
     titles = [index for index, (_, line) in enumerate(lines) if _keyword(line) == "machines"]
     if len(titles) != 1 or titles[0] < times:
-        raise InputError(
-            f"{source}: expected one line 'Machines' after the line 'Times', found {len(titles)}"
-        )
+        raise InputError(f"{source}: expected one line 'Machines' after the line 'Times', found {len(titles)}")
     blocks = []
     for what, part in (("Times", lines[times + 1 : titles[0]]), ("Machines", lines[titles[0] + 1 :])):
         rows = []
@@ -191,9 +189,7 @@ def _check_plain(instance: JobShopInstance) -> None:
         if present
     ]
     if extra:
-        raise InputError(
-            f"{instance.name}: the text formats hold no {', '.join(extra)}; save it as .json or .npz"
-        )
+        raise InputError(f"{instance.name}: the text formats hold no {', '.join(extra)}; save it as .json or .npz")
 
 
 def format_standard(instance: JobShopInstance) -> str:
@@ -202,9 +198,7 @@ def format_standard(instance: JobShopInstance) -> str:
     ending = ["-1 -1"] if (instance.n_ops != instance.n_machines).any() else []
     lines = [f"{instance.n_jobs} {instance.n_machines}"]
     for machine, duration, length in zip(instance.machine, instance.duration, instance.n_ops, strict=True):
-        pairs = [
-            f"{k} {p}" for k, p in zip(machine[:length].tolist(), duration[:length].tolist(), strict=True)
-        ]
+        pairs = [f"{k} {p}" for k, p in zip(machine[:length].tolist(), duration[:length].tolist(), strict=True)]
         lines.append(" ".join(pairs + ending))
     return "\n".join(lines) + "\n"
 

@@ -124,9 +124,7 @@ class Generator:
         else:
             self._fill(settings, jobs, machines)
 
-    def _check_toy(
-        self, settings: Mapping[str, Any], jobs: tuple[int, int], machines: tuple[int, int]
-    ) -> None:
+    def _check_toy(self, settings: Mapping[str, Any], jobs: tuple[int, int], machines: tuple[int, int]) -> None:
         if jobs[0] < machines[1]:
             raise InputError(
                 f"generator 'toy': key 'jobs': {jobs[0]} is too few; {machines[1]} machines that are all "
@@ -134,9 +132,7 @@ class Generator:
             )
         horizon = _range(settings, "horizon", (20 * jobs[1], 20 * jobs[1]), 1)
         if horizon[0] != horizon[1] or horizon[0] < jobs[1]:
-            raise InputError(
-                f"generator 'toy': key 'horizon': expected one number of at least {jobs[1]} ticks"
-            )
+            raise InputError(f"generator 'toy': key 'horizon': expected one number of at least {jobs[1]} ticks")
         self.settings["horizon"] = horizon[0]
         self.max_ops = jobs[1] * (machines[1] - 1) + 1
 
@@ -160,9 +156,7 @@ class Generator:
         self.max_ops = ops[1] if ops else machines[1]
         latest = release[1] + jobs[1] * self.max_ops * high
         if max(latest, release[1] + due * self.max_ops * high // 1000) > INT32_MAX:
-            raise InputError(
-                f"generator {name!r}: times may exceed int32; use fewer jobs or smaller durations"
-            )
+            raise InputError(f"generator {name!r}: times may exceed int32; use fewer jobs or smaller durations")
         params[KIND] = TAILLARD if name == "taillard" else ROUTES
         params[SPLIT], params[DUE] = split, due
         for slot, value in (
@@ -318,9 +312,7 @@ def _integer(settings: Mapping[str, Any], key: str, default: int | None, least: 
     return low
 
 
-def _range(
-    settings: Mapping[str, Any], key: str, default: tuple[int, int] | None, least: int
-) -> tuple[int, int]:
+def _range(settings: Mapping[str, Any], key: str, default: tuple[int, int] | None, least: int) -> tuple[int, int]:
     """Return an integer or a pair [low, high] as (low, high), both at least ``least``."""
     value = settings.get(key)
     where = f"generator {settings['name']!r}: key {key!r}"

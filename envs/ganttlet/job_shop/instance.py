@@ -99,7 +99,7 @@ class JobShopInstance(Instance):
         horizon = int(duration.sum(dtype=np.int64)) + int(self.release.max())
         if horizon > INT32_MAX:
             raise InputError(
-                f"field 'duration': the sum of all durations plus the last release is {horizon}, over int32 ({INT32_MAX})"
+                f"field 'duration': all durations plus the last release add up to {horizon}, over int32 ({INT32_MAX})"
             )
 
     @property
@@ -110,12 +110,14 @@ class JobShopInstance(Instance):
     @cached_property
     def n_ops(self) -> Array:
         """(n,) int64, number of operations of each job."""
-        return (self.machine >= 0).sum(axis=1)
+        count: Array = (self.machine >= 0).sum(axis=1)
+        return count
 
     @cached_property
     def work(self) -> Array:
         """(n,) int64, total processing time of each job in ticks."""
-        return self.duration.sum(axis=1, dtype=np.int64)
+        total: Array = self.duration.sum(axis=1, dtype=np.int64)
+        return total
 
     @property
     def size(self) -> str:

@@ -44,6 +44,7 @@ from ganttlet.job_shop.layout import (
     WEIGHT,
     WORK,
     Array,
+    Int,
 )
 from ganttlet.job_shop.timing import (
     ACTIVE,
@@ -100,14 +101,12 @@ def generate_rows(slots: Array, keys: Array, params: Array, has_due: bool, store
     n, m = np.empty(len(slots), np.int64), np.empty(len(slots), np.int64)
     for at in range(len(slots)):
         ops, facts = store.ops[slots[at]], store.facts[slots[at]]
-        n[at], m[at] = generate_row(
-            params, keys[at], ops[ROUTE], ops[TIME], facts[RELEASE], facts[DUE], facts[WEIGHT]
-        )
+        n[at], m[at] = generate_row(params, keys[at], ops[ROUTE], ops[TIME], facts[RELEASE], facts[DUE], facts[WEIGHT])
     describe(slots, n, m, has_due, store)
 
 
 @jit
-def load_rows(rows: Array, slot: Array, timing: int, store: Any, state: Any, values: Array) -> None:
+def load_rows(rows: Array, slot: Array, timing: Int, store: Any, state: Any, values: Array) -> None:
     """Start an episode of the instance in slot ``slot[i]`` in every row i of ``rows``."""
     ops, facts, load, size, _ = store
     jobs, machines, totals, legal, held, start, _, _ = state
@@ -143,7 +142,7 @@ def load_rows(rows: Array, slot: Array, timing: int, store: Any, state: Any, val
 def evaluate_rows(
     rows: Array,
     slot: Array,
-    timing: int,
+    timing: Int,
     jobs: Array,
     totals: Array,
     legal: Array,
@@ -175,9 +174,9 @@ def evaluate_rows(
 
 @jit
 def place(
-    i: int,
-    s: int,
-    j: int,
+    i: Int,
+    s: Int,
+    j: Int,
     jobs: Array,
     machines: Array,
     totals: Array,
@@ -204,10 +203,8 @@ def place(
 
 
 @jit
-def select_rows(
-    actions: Array, penalty: float, legal: Array, totals: Array, flags: Any, rows: Array
-) -> int:
-    """Collect the active rows whose action is legal into ``rows``; charge the others. Return how many were collected."""
+def select_rows(actions: Array, penalty: float, legal: Array, totals: Array, flags: Any, rows: Array) -> Int:
+    """Collect the active rows whose action is legal into ``rows`` and return their number; charge the others."""
     active, reward, terminated, illegal = flags.active, flags.reward, flags.terminated, flags.illegal
     count, width = 0, legal.shape[1]
     for i in range(len(actions)):
@@ -226,7 +223,7 @@ def select_rows(
 
 
 @jit
-def play_rows(rows: Array, actions: Array, slot: Array, timing: int, store: Any, state: Any) -> None:
+def play_rows(rows: Array, actions: Array, slot: Array, timing: Int, store: Any, state: Any) -> None:
     """Play one legal action in every row: place a job's operation, or wait; then set the earliest starts."""
     ops, facts, _, size, _ = store
     jobs, machines, totals, legal, held, start, placed, _ = state
@@ -262,8 +259,8 @@ def play_rows(rows: Array, actions: Array, slot: Array, timing: int, store: Any,
 def reward_rows(
     rows: Array,
     slot: Array,
-    timing: int,
-    kind: int,
+    timing: Int,
+    kind: Int,
     new: Array,
     totals: Array,
     machines: Array,
@@ -286,7 +283,7 @@ def reward_rows(
         elif kind == TERMINAL:
             reward[i] = -new[i] if done else 0.0
         else:
-            clocked = done or not (timing == ACTIVE or timing == APPEND or timing == INSERT)
+            clocked = done or timing not in (ACTIVE, APPEND, INSERT)
             until = totals[i, CLOCK] if clocked else np.int64(0)
             balance = np.int64(0)
             for k in range(size[s, MACHINES]):
@@ -300,16 +297,16 @@ def reward_rows(
 def step_rows(
     actions: Array,
     slot: Array,
-    timing: int,
-    objective: int,
-    kind: int,
+    timing: Int,
+    objective: Int,
+    kind: Int,
     penalty: float,
     store: Any,
     state: Any,
     flags: Any,
     values: Array,
     scratch: Array,
-) -> int:
+) -> Int:
     """Play one action in every active row; return how many rows moved, leaving their numbers in ``scratch``.
 
     An illegal action costs ``penalty`` and changes nothing.
@@ -323,7 +320,5 @@ def step_rows(
         reward[i] = values[objective, i]
     play_rows(rows, actions, slot, timing, store, state)
     evaluate_rows(rows, slot, timing, jobs, totals, legal, facts, size, values)
-    reward_rows(
-        rows, slot, timing, kind, values[objective], totals, machines, load, size, reward, terminated
-    )
+    reward_rows(rows, slot, timing, kind, values[objective], totals, machines, load, size, reward, terminated)
     return count

@@ -5,11 +5,12 @@ Quantities of one kind share an array, so that kernels take few arguments: a dis
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+Int: TypeAlias = Any  # an integer scalar: Python's outside kernels, NumPy's inside
 
 # Store.ops: per operation its machine (-1: none), processing time, and the job's processing time from there on.
 ROUTE, TIME, TAIL = range(3)
@@ -28,7 +29,7 @@ FREE, LOAD, QUEUE, COUNT = range(4)
 CLOCK, FLOOR, LEFT, BALANCE, FIRST, NOOP = range(6)
 
 NO_DUE: Final = int(np.iinfo(np.int32).max)
-NEVER: Final = np.int64(2**62)
+NEVER: Final[Int] = np.int64(2**62)
 
 
 class Store(NamedTuple):
@@ -84,9 +85,7 @@ def make_store(slots: int, jobs: int, machines: int, ops: int) -> Store:
     )
 
 
-def make_state(
-    rows: int, jobs: int, machines: int, ops: int, machine_ops: int, *, insert: bool, graph: bool
-) -> State:
+def make_state(rows: int, jobs: int, machines: int, ops: int, machine_ops: int, *, insert: bool, graph: bool) -> State:
     """Return the state of ``rows`` episodes; what a timing or observation does not use has length 1 or 2."""
     return State(
         np.zeros((rows, 6, jobs), np.int32),

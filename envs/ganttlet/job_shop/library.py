@@ -90,9 +90,7 @@ def _from_validation_set(name: str) -> JobShopInstance:
     sizes = rest[0].split("x") if len(rest) == 2 else []
     numbers = [*sizes, rest[-1]]
     if len(sizes) != 2 or not all(part.isascii() and part.isdigit() and len(part) < 5 for part in numbers):
-        raise InputError(
-            f"instance {name!r}: expected l2d:<jobs>x<machines>:<index>, for example l2d:10x10:0"
-        )
+        raise InputError(f"instance {name!r}: expected l2d:<jobs>x<machines>:<index>, for example l2d:10x10:0")
     return l2d_validation(*map(int, numbers))
 
 
@@ -124,7 +122,5 @@ def _by_name(name: str) -> JobShopInstance:
     known = table()[name]
     wrong = known.digest and content_digest(instance) != known.digest
     if wrong or (instance.n_jobs, instance.n_machines) != (known.jobs, known.machines):
-        raise InputError(
-            f"{path}: is not the published {name} ({known.jobs}x{known.machines}); its content differs"
-        )
+        raise InputError(f"{path}: is not the published {name} ({known.jobs}x{known.machines}); its content differs")
     return instance

@@ -111,9 +111,7 @@ def gantt_svg(instance: JobShopInstance, schedule: Array | Schedule, title: str 
     numbers = "".join(f'<text x="{LEFT + scale * t:.1f}" y="{base + 15:g}">{t}</text>' for t in ticks)
     out.append(f'<g text-anchor="middle">{numbers}')
     out.append(f'<text x="{LEFT + scale * end / 2:.1f}" y="{base + 29:g}">time (ticks)</text></g>')
-    names = "".join(
-        f'<text x="{LEFT - 6:g}" y="{TOP + (k + 0.5) * row + 3.5:g}">M{k}</text>' for k in range(rows)
-    )
+    names = "".join(f'<text x="{LEFT - 6:g}" y="{TOP + (k + 0.5) * row + 3.5:g}">M{k}</text>' for k in range(rows))
     out.append(f'<g text-anchor="end">{names}</g>')
     labels = []
     few = int((start >= 0).sum()) <= LABELLED
@@ -137,9 +135,7 @@ def gantt_svg(instance: JobShopInstance, schedule: Array | Schedule, title: str 
     return "\n".join(out) + "\n"
 
 
-def _figure(
-    instance: JobShopInstance, start: Array, title: str, horizon: int | None, size: tuple[float, float]
-) -> Any:
+def _figure(instance: JobShopInstance, start: Array, title: str, horizon: int | None, size: tuple[float, float]) -> Any:
     try:
         from matplotlib.collections import PolyCollection
         from matplotlib.figure import Figure
@@ -153,13 +149,9 @@ def _figure(
     for j, color in enumerate(colors(instance.n_jobs)):
         bars = []
         for k, begin, length in _placed(instance, start, j):
-            bars.append(
-                [(begin, k - 0.44), (begin + length, k - 0.44), (begin + length, k + 0.44), (begin, k + 0.44)]
-            )
+            bars.append([(begin, k - 0.44), (begin + length, k - 0.44), (begin + length, k + 0.44), (begin, k + 0.44)])
             if few and length / right * size[0] * 72 > 8 * len(str(j)) + 3:
-                axes.text(
-                    begin + length / 2, k, str(j), ha="center", va="center", fontsize=7, color=_ink_on(color)
-                )
+                axes.text(begin + length / 2, k, str(j), ha="center", va="center", fontsize=7, color=_ink_on(color))
         if bars:
             axes.add_collection(PolyCollection(bars, facecolor=color, edgecolor="white", linewidth=0.5))
     axes.set(xlim=(0, right * 1.02), ylim=(instance.n_machines - 0.5, -0.5), xlabel="time (ticks)")
@@ -226,9 +218,7 @@ def gantt_ansi(instance: JobShopInstance, start: Array | Schedule, width: int = 
     return "\n".join(lines) + "\n"
 
 
-def save_gantt(
-    instance: JobShopInstance, schedule: Array | Schedule, path: str | Path, title: str = ""
-) -> None:
+def save_gantt(instance: JobShopInstance, schedule: Array | Schedule, path: str | Path, title: str = "") -> None:
     """Write a Gantt chart to ``path`` (.svg, .png or .pdf), whole or not at all."""
     path = Path(path)
     if path.suffix == ".svg":

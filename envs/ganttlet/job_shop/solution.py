@@ -57,16 +57,18 @@ def validate(instance: JobShopInstance, schedule: Schedule) -> Objective:
             f"schedule belongs to instance {schedule.instance}, not to {instance.name} ({instance.digest})"
         )
     if schedule.start.shape != instance.machine.shape:
-        raise InputError(
-            f"schedule has start times of shape {schedule.start.shape}, expected {instance.machine.shape}"
-        )
-    found = [*_unscheduled(instance, schedule), *_precedence(instance, schedule), *_overlap(instance, schedule)]
+        raise InputError(f"schedule has start times of shape {schedule.start.shape}, expected {instance.machine.shape}")
+    found = [
+        *_unscheduled(instance, schedule),
+        *_precedence(instance, schedule),
+        *_overlap(instance, schedule),
+    ]
     if found:
         return Objective(violations=tuple(found[:MAX_VIOLATIONS]))
     return Objective(values=_values(instance, schedule))
 
 
-def _op(j: int, i: int) -> str:
+def _op(j: Any, i: Any) -> str:
     return f"job {j} operation {i}"
 
 
@@ -85,7 +87,10 @@ def _precedence(instance: JobShopInstance, schedule: Schedule) -> list[Violation
     early = real[:, 0] & (schedule.start[:, 0] < instance.release)
     for j in np.flatnonzero(early):
         found.append(
-            Violation("release", f"{_op(j, 0)} starts at {schedule.start[j, 0]}, before its release {instance.release[j]}")
+            Violation(
+                "release",
+                f"{_op(j, 0)} starts at {schedule.start[j, 0]}, before its release {instance.release[j]}",
+            )
         )
     end = schedule.start + instance.duration
     wrong = real[:, 1:] & real[:, :-1] & (schedule.start[:, 1:] < end[:, :-1])

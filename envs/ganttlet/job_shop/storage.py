@@ -67,8 +67,8 @@ class JobShopStorage:
         facts[RELEASE, :n], facts[WEIGHT, :n] = instance.release, instance.weight
         if instance.due is not None:
             facts[DUE, :n] = instance.due
-        sizes = np.array([[slot], [n], [instance.n_machines]])
-        describe(*sizes, instance.due is not None, self.arrays)
+        at, jobs, machines = np.array([[slot], [n], [instance.n_machines]])
+        describe(at, jobs, machines, instance.due is not None, self.arrays)
 
     def _check_fits(self, instance: JobShopInstance) -> None:
         own = Sizes.of(instance)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from ganttlet.core.jit import jit
-from ganttlet.job_shop.layout import COUNT, DURATION, EST, FREE, MACHINE, NEVER, READY, Array
+from ganttlet.job_shop.layout import COUNT, DURATION, EST, FREE, MACHINE, NEVER, READY, Array, Int
 
 TIMINGS = ("nondelay", "active", "wait", "wait_jssenv", "append", "insert")
 NONDELAY, ACTIVE, WAIT, WAIT_JSSENV, APPEND, INSERT = range(6)
 
 
 @jit
-def place_starts(i: int, n: int, floor: int, jobs: Array, machines: Array) -> None:
+def place_starts(i: Int, n: Int, floor: Int, jobs: Array, machines: Array) -> None:
     """Set the earliest start of every unfinished job to max(ready, machine free, floor)."""
     for j in range(n):
         k = jobs[i, MACHINE, j]
@@ -24,7 +24,7 @@ def place_starts(i: int, n: int, floor: int, jobs: Array, machines: Array) -> No
 
 
 @jit
-def gap_start(i: int, k: int, earliest: int, length: int, machines: Array, placed: Array) -> int:
+def gap_start(i: Int, k: Int, earliest: Int, length: Int, machines: Array, placed: Array) -> Int:
     """Return the earliest start ≥ ``earliest`` of an operation of ``length`` ticks between those of machine ``k``."""
     at = earliest
     for o in range(machines[i, COUNT, k]):
@@ -35,7 +35,7 @@ def gap_start(i: int, k: int, earliest: int, length: int, machines: Array, place
 
 
 @jit
-def insert_placed(i: int, k: int, start: int, end: int, machines: Array, placed: Array) -> None:
+def insert_placed(i: Int, k: Int, start: Int, end: Int, machines: Array, placed: Array) -> None:
     """Insert an operation into the order of machine ``k``, by start and then by end."""
     o = machines[i, COUNT, k]
     while o > 0 and (placed[i, 0, k, o - 1], placed[i, 1, k, o - 1]) > (start, end):
@@ -46,7 +46,7 @@ def insert_placed(i: int, k: int, start: int, end: int, machines: Array, placed:
 
 
 @jit
-def fit_gaps(i: int, n: int, k: int, j: int, jobs: Array, machines: Array, placed: Array) -> None:
+def fit_gaps(i: Int, n: Int, k: Int, j: Int, jobs: Array, machines: Array, placed: Array) -> None:
     """After machine ``k`` took an operation of job ``j``: find the gaps of the jobs that need ``k``, and of ``j``."""
     for x in range(n):
         needs = jobs[i, MACHINE, x]
@@ -55,7 +55,7 @@ def fit_gaps(i: int, n: int, k: int, j: int, jobs: Array, machines: Array, place
 
 
 @jit
-def next_start(i: int, n: int, after: int, jobs: Array) -> int:
+def next_start(i: Int, n: Int, after: Int, jobs: Array) -> Int:
     """Return the least earliest start greater than ``after`` among unfinished jobs, or NEVER."""
     best = NEVER
     for j in range(n):
@@ -65,12 +65,12 @@ def next_start(i: int, n: int, after: int, jobs: Array) -> int:
 
 
 @jit
-def mark_legal(i: int, n: int, timing: int, clock: int, jobs: Array, legal: Array) -> bool:
+def mark_legal(i: Int, n: Int, timing: Int, clock: Int, jobs: Array, legal: Array) -> bool:
     """Set the legal jobs of every timing but wait_jssenv; return whether waiting is legal."""
-    if timing == NONDELAY or timing == WAIT:
+    if timing in (NONDELAY, WAIT):
         for j in range(n):
             legal[i, j] = jobs[i, MACHINE, j] >= 0 and jobs[i, EST, j] == clock
-        return timing == WAIT and next_start(i, n, clock, jobs) != NEVER
+        return bool(timing == WAIT and next_start(i, n, clock, jobs) != NEVER)
     if timing == ACTIVE:
         mark_active(i, n, jobs, legal)
     else:
@@ -80,7 +80,7 @@ def mark_legal(i: int, n: int, timing: int, clock: int, jobs: Array, legal: Arra
 
 
 @jit
-def mark_active(i: int, n: int, jobs: Array, legal: Array) -> None:
+def mark_active(i: Int, n: Int, jobs: Array, legal: Array) -> None:
     """Allow the Giffler-Thompson set: rivals on the machine of the earliest completion that could start before it.
 
     The job of the earliest completion itself (lowest index on ties) is always allowed: with zero duration it would

@@ -22,6 +22,7 @@ from ganttlet.job_shop.layout import (
     STEP,
     TIME,
     Array,
+    Int,
 )
 from ganttlet.job_shop.timing import place_starts
 
@@ -30,7 +31,7 @@ MAX_MACHINES, MAX_JOBS = 3, 4
 
 
 @jit
-def next_event(i: int, n: int, clock: int, jobs: Array, held: Array) -> int:
+def next_event(i: Int, n: Int, clock: Int, jobs: Array, held: Array) -> Int:
     """Return the next completion or release, ``clock`` itself if an operation of zero duration ends now, or NEVER."""
     best = NEVER
     for j in range(n):
@@ -42,7 +43,7 @@ def next_event(i: int, n: int, clock: int, jobs: Array, held: Array) -> int:
 
 
 @jit
-def offer(i: int, n: int, clock: int, jobs: Array, machines: Array, legal: Array, held: Array) -> bool:
+def offer(i: Int, n: Int, clock: Int, jobs: Array, machines: Array, legal: Array, held: Array) -> bool:
     """Offer every waiting job whose machine is idle at ``clock`` and that is not held; True if there is one."""
     found = False
     for j in range(n):
@@ -53,7 +54,7 @@ def offer(i: int, n: int, clock: int, jobs: Array, machines: Array, legal: Array
 
 
 @jit
-def run_clock(i: int, n: int, clock: int, jobs: Array, machines: Array, legal: Array, held: Array) -> int:
+def run_clock(i: Int, n: Int, clock: Int, jobs: Array, machines: Array, legal: Array, held: Array) -> Int:
     """Go from event to event until a job is offered or no event is left; return the time."""
     while True:
         event = next_event(i, n, clock, jobs, held)
@@ -68,7 +69,7 @@ def run_clock(i: int, n: int, clock: int, jobs: Array, machines: Array, legal: A
 
 
 @jit
-def close_machine(i: int, n: int, k: int, jobs: Array, legal: Array, held: Array) -> bool:
+def close_machine(i: Int, n: Int, k: Int, jobs: Array, legal: Array, held: Array) -> bool:
     """As a job is placed on machine ``k``: withdraw its rivals, lift their bans; True if another job is offered.
 
     ``jobs`` still names the machine of the operation being placed.
@@ -83,7 +84,16 @@ def close_machine(i: int, n: int, k: int, jobs: Array, legal: Array, held: Array
 
 @jit
 def prune(
-    i: int, s: int, n: int, m: int, clock: int, jobs: Array, machines: Array, legal: Array, ops: Array, facts: Array
+    i: Int,
+    s: Int,
+    n: Int,
+    m: Int,
+    clock: Int,
+    jobs: Array,
+    machines: Array,
+    legal: Array,
+    ops: Array,
+    facts: Array,
 ) -> None:
     """Withdraw a job on its last operation if that is longer than a rival's that can go on to an idle machine."""
     for k in range(m):
@@ -103,11 +113,11 @@ def prune(
 
 @jit
 def may_wait(
-    i: int,
-    s: int,
-    n: int,
-    m: int,
-    clock: int,
+    i: Int,
+    s: Int,
+    n: Int,
+    m: Int,
+    clock: Int,
     jobs: Array,
     machines: Array,
     legal: Array,
@@ -143,12 +153,12 @@ def may_wait(
 
 @jit
 def arrives_before(
-    i: int,
-    s: int,
-    n: int,
-    k: int,
-    limit: int,
-    clock: int,
+    i: Int,
+    s: Int,
+    n: Int,
+    k: Int,
+    limit: Int,
+    clock: Int,
     jobs: Array,
     machines: Array,
     legal: Array,
@@ -174,11 +184,11 @@ def arrives_before(
 
 @jit
 def settle(
-    i: int,
-    s: int,
-    n: int,
-    m: int,
-    clock: int,
+    i: Int,
+    s: Int,
+    n: Int,
+    m: Int,
+    clock: Int,
     jobs: Array,
     machines: Array,
     legal: Array,
@@ -193,7 +203,7 @@ def settle(
 
 
 @jit
-def ban_offered(i: int, n: int, legal: Array, held: Array) -> None:
+def ban_offered(i: Int, n: Int, legal: Array, held: Array) -> None:
     """Pass over every offered job until its machine takes another one."""
     for j in range(n):
         if legal[i, j] == 1:

@@ -1,0 +1,275 @@
+import io
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ganttlet.core.errors import InputError
+from ganttlet_agents.evaluation.charts import pick_charts, render_charts
+from ganttlet_agents.evaluation.plots import Strip, nice_ticks, strip_plot
+from ganttlet_agents.evaluation.report import render_report, write_report
+from ganttlet_agents.evaluation.results import load_results, new_folder
+from ganttlet_agents.evaluation.runner import plan_run, run
+from ganttlet_agents.evaluation.statistics import Estimate
+from ganttlet_agents.evaluation.suite import Suite
+from ganttlet_agents.evaluation.summary import summarise
+from ganttlet_agents.evaluation.tables import number, print_problems, print_summaries
+
+VOID = {"meta", "br", "link"}
+
+
+class Page(HTMLParser):
+    """Collects text, attributes and tags, and checks that tags are closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.text, self.attributes, self.tags = [], [], [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture
+def folder(tmp_path, sack):
+    suite = Suite(
+        name="<b>bold</b> & more",
+        source="test",
+        about="<script>alert(1)</script>",
+        family="sack",
+        objectives=("count", "slack"),
+        groups={"few": ("s01", "s02"), "many": ("s10", "s11", "s12")},
+        methods=("rule:smallest:fraction=0.6", "rule:random", "solver:exact", "rule:seer"),
+        seeds=(0, 1),
+    )
+    made = new_folder(tmp_path / "out", "", False)
+    run(plan_run(suite), made, "evaluate --suite '<x>'")
+    return made.folder
+
+
+@pytest.fixture
+def failing(tmp_path, sack):
+    methods = ("rule:smallest", "rule:crash", "rule:liar", "rule:overload")
+    suite = Suite("bad", "test", "", "sack", ("count",), {"": ("s01", "s02")}, methods)
+    made = new_folder(tmp_path / "bad", "", False)
+    run(plan_run(suite), made, "command")
+    return made.folder
+
+
+def printed(rows, baseline=None, width=200):
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    print_summaries(console, summarise(rows, baseline))
+    print_problems(console, rows)
+    return console.file.getvalue()
+
+
+def test_summary_means_agree_with_the_rows(folder):
+    rows = load_results(folder).rows
+    count, slack = summarise(rows)
+    assert (count.objective, count.metric, count.groups, count.instances) == ("count", "gap", ["few", "many"], 5)
+    assert (slack.objective, slack.metric) == ("slack", "value")
+    assert count.references == {"optimal": 5}
+    for entry in count.methods:
+        gaps = [row.gap for row in rows if row.method == entry.method and row.objective == "count"]
+        assert entry.mean.value == pytest.approx(sum(gaps) / len(gaps))
+        assert (entry.rows, entry.feasible, entry.failed, entry.complete) == (10, 10, 0, True)
+        few = [row.gap for row in rows if row.method == entry.method and row.group == "few" and row.gap is not None]
+        assert entry.groups["few"] == pytest.approx(sum(few) / len(few))
+
+
+def test_clairvoyant_methods_come_last_and_never_win(folder):
+    count = summarise(load_results(folder).rows)[0]
+    assert [entry.method for entry in count.methods][-1] == "rule:seer"
+    assert count.methods[-1].mean.value == 0
+    assert count.best() == {"solver:exact"}
+    assert count.best("few") >= {"solver:exact"}
+    assert "rule:seer" not in count.best("few")
+
+
+def test_maximised_values_are_compared_the_right_way_round(folder):
+    rows = [replace(row, gap=None) for row in load_results(folder).rows if row.objective == "count"]
+    (count,) = summarise(rows, baseline="solver:exact")
+    assert count.metric == "value"
+    assert count.best() == {"solver:exact"}
+    worse = next(entry for entry in count.methods if entry.method == "rule:smallest:fraction=0.6")
+    assert worse.paired.difference.value > 0
+    assert worse.paired.losses > 0 == worse.paired.wins
+
+
+def test_wins_are_counted_where_no_gap_exists(folder):
+    rows = [
+        replace(row, gap=None) if row.group == "many" else row
+        for row in load_results(folder).rows
+        if row.objective == "count"
+    ]
+    (count,) = summarise(rows, baseline="rule:smallest:fraction=0.6")
+    exact = next(entry for entry in count.methods if entry.method == "solver:exact")
+    assert exact.paired.n == 5
+    assert exact.measured == 4
+    assert "solver:exact: gap undefined on 6 valid row(s)." in printed(rows)
+
+
+def test_incomplete_methods_are_never_best(failing):
+    (count,) = summarise(load_results(failing).rows)
+    assert count.best() == set()
+    assert {entry.method: entry.failed for entry in count.methods}["rule:crash"] == 2
+
+
+def test_baseline_must_exist(folder):
+    with pytest.raises(InputError, match="baseline: unknown value 'rule:other'; expected one of rule:smallest"):
+        summarise(load_results(folder).rows, "rule:other")
+    with pytest.raises(InputError, match="no result rows"):
+        summarise([])
+
+
+def test_terminal_table_names_everything(folder):
+    text = printed(load_results(folder).rows, "rule:random")
+    for words in (
+        "count, 5 instances",
+        "gap %",
+        "few",
+        "many",
+        "rule:seer (clairvoyant)",
+        "kind (instances): optimum (5)",
+        "10/10",
+    ):
+        assert words in text
+    assert "paired against rule:random" in text
+
+
+def test_terminal_tells_failures(failing):
+    text = printed(load_results(failing).rows)
+    assert "rule:crash failed on 2 rows; first s01, count, seed 0: ZeroDivisionError" in text
+    assert "rule:overload failed on 2 rows" in text
+    assert "rule:liar conflicts with a proven bound on 2 rows" in text
+    assert "rule:smallest conflicts with a proven bound on 2 rows" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "text"),
+    [(0.12345, "gap", "12.35"), (None, "gap", "–"), (12.3456, "value", "12.35"), (1234567.0, "value", "1,234,567")],
+)
+def test_numbers_are_printed_with_sense(value, metric, text):
+    assert number(value, metric) == text
+
+
+def test_page_is_whole_and_escaped(folder):
+    text = render_report(load_results(folder))
+    page = Page(text)
+    joined = "".join(page.text)
+    for words in (
+        "<b>bold</b> & more",
+        "<script>alert(1)</script>",
+        "evaluate --suite '<x>'",
+        "rule:random",
+        "smallest first",
+    ):
+        assert words in joined
+    assert page.tags.count("script") == 1
+    assert page.tags.count("b") == text.count("<b>")
+    assert "alert(1)" not in re.sub(r"&lt;script&gt;alert\(1\)", "", text)
+
+
+def test_page_asks_for_nothing_outside_itself(folder):
+    text = render_report(load_results(folder))
+    page = Page(text)
+    assert not {name for name, _ in page.attributes} & {"src", "href", "srcset", "action"}
+    assert "link" not in page.tags
+    assert "@import" not in text
+    assert "url(" not in text
+    assert any(name == "content" and "default-src 'none'" in value for name, value in page.attributes)
+
+
+def test_page_holds_every_row_and_the_pictures(folder):
+    results = load_results(folder)
+    text = render_report(results, charts=4)
+    assert text.count("<!-- ") == 4
+    assert f"All rows ({len(results.rows)})" in text
+    assert render_report(results, charts=0).count("<figure>") == 0
+
+
+def test_page_is_written_from_the_files_alone(folder, tmp_path):
+    first = write_report(folder)
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved)
+    shutil.rmtree(folder)
+    again = write_report(moved, tmp_path / "page.html")
+    assert again == tmp_path / "page.html"
+    assert first == folder / "report.html"
+    assert again.read_bytes() == (moved / "report.html").read_bytes()
+
+
+def test_page_shows_failures_and_interruption(failing):
+    results = load_results(failing)
+    results.meta["state"] = "interrupted"
+    text = render_report(results)
+    assert "The run did not finish" in text
+    assert "rule:crash failed on 2 rows" in text
+
+
+def test_missing_solution_is_told_not_fatal(folder):
+    shutil.rmtree(folder / "solutions")
+    assert "no picture" in render_report(load_results(folder), charts=2)
+
+
+def test_pictures_are_best_and_worst_of_spread_instances(folder):
+    rows = [row for row in load_results(folder).rows if row.objective == "count"]
+    picked = pick_charts(rows, 4)
+    assert [row.instance for row in picked] == ["s01", "s01", "s12", "s12"]
+    for best, worst in zip(picked[::2], picked[1::2], strict=True):
+        values = [row.value for row in rows if row.instance == best.instance]
+        assert (best.value, worst.value) == (max(values), min(values))
+    assert len(pick_charts(rows, 1)) == 1
+    assert pick_charts([], 4) == []
+
+
+def test_pictures_stop_at_the_size_limit(folder):
+    rows = pick_charts(load_results(folder).rows, 4)
+    figures, left_out = render_charts(folder, rows, limit=60)
+    assert len(figures) + left_out == len(rows)
+    assert left_out > 0
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 47), (0, 0), (0, 1e-5), (0, 123456), (-0.2, 0.1)])
+def test_ticks_cover_the_range_and_are_few(low, high):
+    ticks = nice_ticks(low, high)
+    assert ticks[0] <= low
+    assert ticks[-1] >= high
+    assert len(ticks) <= 11
+    assert ticks == sorted(set(ticks))
+
+
+def test_plot_keeps_its_dots_inside():
+    points = [(0.0, "a"), (55.5, "b <c>"), (-3.0, "d")]
+    text = strip_plot([Strip("m & n", points, Estimate(10, 5, 20, "instances")), Strip("empty", [], None)], "gap")
+    Page(text)
+    xs = [float(x) for x in re.findall(r'cx="([-\d.]+)"', text)]
+    assert len(xs) == 3
+    assert all(0 <= x <= 900 for x in xs)
+    assert xs[2] < xs[0] < xs[1]
+    assert "b &lt;c&gt;" in text
+    assert "m &amp; n" in text
+
+
+def test_template_is_packaged():
+    import ganttlet_agents.evaluation as package
+
+    assert (Path(package.__file__).parent / "report_template.html").is_file()
