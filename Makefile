@@ -44,7 +44,8 @@ docs: $(STAMP)  ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 bench: $(STAMP)  ## measure speed against the peers, in venvs of their own under .bench/
-	$(PY) benchmarks/run.py
+	$(PY) benchmarks/peers/setup.py
+	$(PY) benchmarks/engine.py
 
 constraints: $(STAMP)  ## write the versions installed now into constraints.txt
 	@echo "# Exact versions of all that continuous integration installs; written by: make constraints" > constraints.tmp

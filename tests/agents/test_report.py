@@ -74,9 +74,9 @@ def failing(tmp_path, sack):
     return made.folder
 
 
-def printed(rows, baseline=None, width=200):
-    console = Console(file=io.StringIO(), width=width, highlight=False)
-    print_summaries(console, summarise(rows, baseline))
+def printed(rows, baseline=None, reference=""):
+    console = Console(file=io.StringIO(), width=200, highlight=False)
+    print_summaries(console, summarise(rows, baseline, reference))
     print_problems(console, rows)
     return console.file.getvalue()
 
@@ -141,16 +141,10 @@ def test_baseline_must_exist(folder):
 
 
 def test_terminal_table_names_everything(folder):
-    text = printed(load_results(folder).rows, "rule:random")
-    for words in (
-        "count, 5 instances",
-        "gap %",
-        "few",
-        "many",
-        "rule:seer (clairvoyant)",
-        "kind (instances): optimum (5)",
-        "10/10",
-    ):
+    rows = load_results(folder).rows
+    text = printed(rows, "rule:random")
+    assert "Reference best_known, kind (instances): optimum (5)." in printed(rows, reference="best_known")
+    for words in ("count, 5 instances", "gap %", "few", "many", "rule:seer (clairvoyant)", "10/10"):
         assert words in text
     assert "paired against rule:random" in text
 

@@ -95,7 +95,7 @@ def test_reentrant_and_unequal_jobs():
             "2 3\n0 5 1 2147483648 2 7\n2 1 1 2 0 3\n",
             r"bad\.txt, line 2: operation 1 has duration 2147483648",
         ),
-        ("2 3\n0 5 1 2147483647 2 7\n2 1 1 2 0 3\n", r"bad\.txt: field 'duration': the sum of all durations"),
+        ("2 3\n0 5 1 2147483647 2 7\n2 1 1 2 0 3\n", r"bad\.txt: field 'duration': all durations"),
         ("2 3\n-1 -1\n2 1 1 2 0 3 -1 -1\n", r"bad\.txt, line 2: job has no operation"),
         (
             TAILLARD.replace("  1  2  3\nMachines", "Machines"),

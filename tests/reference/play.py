@@ -45,7 +45,9 @@ def any_actions(masks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def differences(a: Any, b: Any, where: str = "") -> list[str]:
-    """Say where two nested structures of dicts and arrays differ in keys, type, dtype, shape or any value."""
+    """Say where two nested structures of dicts, tuples and arrays differ in keys, type, dtype, shape or any value."""
+    if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+        return [found for i, pair in enumerate(zip(a, b, strict=True)) for found in differences(*pair, f"{where}({i})")]
     if isinstance(a, dict) or isinstance(b, dict):
         if not (isinstance(a, dict) and isinstance(b, dict)) or set(a) != set(b):
             return [f"{where}: {a if not isinstance(a, dict) else sorted(a)} / {b if not isinstance(b, dict) else sorted(b)}"]

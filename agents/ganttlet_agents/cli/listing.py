@@ -61,7 +61,7 @@ def _methods(found: list[MethodType]) -> Rows:
 
 def _options(found: list[MethodType]) -> Rows:
     """Return a row per distinct option; methods of a kind mostly share theirs."""
-    rows = []
+    rows: Rows = []
     for entry in found:
         for name, option in entry.options.items():
             default = "none" if option.default is None else str(option.default).lower()
@@ -72,7 +72,7 @@ def _options(found: list[MethodType]) -> Rows:
 
 
 def _suites(families: list[str]) -> Rows:
-    rows = []
+    rows: Rows = []
     for name in config_names("suites"):
         suite = load_suite(name)
         if suite.family in families:

@@ -56,18 +56,18 @@ def strip_plot(strips: Sequence[Strip], title: str) -> str:
     out.append(f'<text class="axis" x="{WIDTH / 2:g}" y="{base + 34:g}">{escape(title)}</text>')
     for row, strip in enumerate(strips):
         top = TOP + BAND * row
-        middle = top + 36
+        middle = top + 33
         out.append(f'<g class="c{row % COLOURS}">')
         line = ""
         if strip.mean is not None:
             start, at, end = (x(value) for value in (strip.mean.low, strip.mean.value, strip.mean.high))
             words = f"mean {strip.mean.value:.3g}, 95 % interval {strip.mean.low:.3g} … {strip.mean.high:.3g}"
             words = f"<title>{escape(words)}</title>"
-            out.append(f'<path class="bar" d="M{start:.1f} {middle:g}H{end:.1f}">{words}</path>')
-            line = f'<path class="mean" d="M{at:.1f} {middle - 13:g}v26">{words}</path>'
+            out.append(f'<path class="bar" d="M{start:.1f} {middle + 15:g}H{end:.1f}">{words}</path>')
+            line = f'<path class="mean" d="M{at:.1f} {middle - 9:g}v29">{words}</path>'
         for index, (value, text) in enumerate(strip.points):
             # Dots are spread by the golden ratio, so that equal values stay apart and equal pages are equal.
-            y = middle + 16 * ((index * GOLDEN) % 1.0 - 0.5)
+            y = middle + 14 * ((index * GOLDEN) % 1.0 - 0.5)
             dot = f'<circle cx="{x(value):.1f}" cy="{y:.1f}" r="3.6"><title>{escape(text)}</title></circle>'
             out.append(dot)
         out.append(line)

@@ -97,6 +97,8 @@ def _objective(results: Results, summary: Summary, rows: list[Row], charts: int)
         _main_table(summary),
         *(f'<p class="note">{escape(line)}</p>' for line in notes(summary)),
     ]
+    if summary.groups:
+        out += [f"<h3>{escape(metric_title(summary).capitalize())} by group</h3>", _group_table(summary)]
     if len(summary.methods) > 1:
         out += [f"<h3>Paired against {escape(summary.baseline)}</h3>", _paired_table(summary)]
         out.append('<p class="note">Mean difference per instance; negative is better than the baseline.</p>')
@@ -118,18 +120,16 @@ def _method_cell(entry: MethodSummary, index: int) -> Cell:
 
 
 def _main_table(summary: Summary) -> str:
-    groups = [Column(group, about="mean over the group") for group in summary.groups]
     columns = [
         Column("method", text=True),
         Column(metric_title(summary), about="mean and 95 % interval"),
         Column("IQM", about="interquartile mean and 95 % interval"),
-        *groups,
         Column("valid", about="valid rows of all"),
         Column("proven", about="rows proven optimal by the method"),
         Column("s / row", about="mean wall time in seconds"),
         Column("decisions / s"),
     ]
-    best, best_in = summary.best(), {group: summary.best(group) for group in summary.groups}
+    best = summary.best()
     rows = []
     for index, entry in enumerate(summary.methods):
         own = [
@@ -137,9 +137,6 @@ def _main_table(summary: Summary) -> str:
             _estimate(entry.mean, summary, "best" if entry.method in best else ""),
         ]
         own.append(_estimate(entry.iqm, summary))
-        for group in summary.groups:
-            value, look = entry.groups.get(group), "best" if entry.method in best_in[group] else ""
-            own.append(Cell(number(value, summary.metric), value, look=look))
         own += [
             Cell(f"{entry.feasible}/{entry.rows}", entry.feasible, look="" if entry.complete else "bad"),
             Cell(str(entry.optimal), entry.optimal),
@@ -148,6 +145,18 @@ def _main_table(summary: Summary) -> str:
         ]
         rows.append(own)
     return table(columns, rows)
+
+
+def _group_table(summary: Summary) -> str:
+    best = {group: summary.best(group) for group in summary.groups}
+    rows = []
+    for index, entry in enumerate(summary.methods):
+        own = [_method_cell(entry, index)]
+        for group in summary.groups:
+            value, look = entry.groups.get(group), "best" if entry.method in best[group] else ""
+            own.append(Cell(number(value, summary.metric), value, look=look))
+        rows.append(own)
+    return table([Column("method", text=True), *map(Column, summary.groups)], rows)
 
 
 def _paired_table(summary: Summary) -> str:

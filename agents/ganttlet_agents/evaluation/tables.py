@@ -62,10 +62,15 @@ def reference_text(summary: Summary) -> str:
 def notes(summary: Summary) -> list[str]:
     """Return the sentences that belong under a table."""
     lines = []
-    covers = {entry.mean.covers for entry in summary.methods if entry.mean}
+    covers: dict[str, list[str]] = {}
+    for entry in summary.methods:
+        if entry.mean:
+            covers.setdefault(entry.mean.covers, []).append(entry.method)
     if covers:
-        what = " or ".join(sorted(covers))
-        lines.append(f"Intervals: 95 % stratified bootstrap over {what}; IQM: mean of the middle half.")
+        # Seeds and instances are different randomness, so a table that mixes them says which is whose.
+        named = [f"{what} for {', '.join(names)}" for what, names in covers.items()]
+        over = ", over ".join(named) if len(covers) > 1 else next(iter(covers))
+        lines.append(f"Intervals: 95 % stratified bootstrap over {over}. IQM: mean of the middle half.")
     if summary.metric == "gap":
         lines.append(reference_text(summary))
         for entry in summary.methods:

@@ -48,7 +48,9 @@ def _covert(view: JobShopView) -> Floats:
 def _atc(view: JobShopView) -> Floats:
     """The logarithm of the index, so that distant due dates do not underflow to a tie."""
     mean = np.maximum(1.0, np.mean(view.duration, axis=1, where=view.legal, keepdims=True))
-    return np.log(np.maximum(LEAST, view.weight / np.maximum(1, view.duration))) - _slack(view) / (LOOK_AHEAD * mean)
+    index: Floats = np.log(np.maximum(LEAST, view.weight / np.maximum(1, view.duration)))
+    index -= _slack(view) / (LOOK_AHEAD * mean)
+    return index
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from ganttlet.core.errors import InputError
+from ganttlet.core.options import as_seeds
 from ganttlet.core.record import Instance, Solution
 from ganttlet.core.vector_env import BatchEnv, Obs
 
@@ -37,15 +39,19 @@ class SingleEnv(gym.Env[Obs, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
         """Start an episode; ``options={"instance": …}`` plays that instance."""
-        super().reset(seed=seed)
-        if options and "reset_mask" in options:
+        if isinstance(options, Mapping) and "reset_mask" in options:
             raise InputError("reset options: 'reset_mask' belongs to batches")
-        self.batch.reset(seed=seed, options=options)
+        first = as_seeds(seed, 1)[0]
+        self.batch.reset(seed=first, options=options)
+        super().reset(seed=first)
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
         """Play one action; after the end of an episode nothing changes until ``reset``."""
-        self._action[0] = action
+        try:
+            self._action[0] = operator.index(action)
+        except (TypeError, OverflowError):
+            raise InputError(f"action: expected an integer, got {action!r}") from None
         self.batch.step_in_place(self._action)
         flags = self.batch._flags
         return (

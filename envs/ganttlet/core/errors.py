@@ -7,6 +7,10 @@ class InputError(ValueError):
     """Input that cannot be used: a malformed file, a wrong shape, an unknown option, an impossible pair of options."""
 
 
+class UnknownOptionError(InputError, TypeError):
+    """An unknown constructor argument; a TypeError too, since TorchRL probes environments with extra arguments."""
+
+
 class IllegalActionError(ValueError):
     """An action that the mask forbids, raised only under ``strict=True``."""
 
@@ -31,3 +35,14 @@ def check_keys(what: str, given: Iterable[object], known: Iterable[object]) -> N
     for key in given:
         if key not in allowed:
             raise InputError(f"{what}: unknown key {key!r}; expected one of {', '.join(allowed)}")
+
+
+def check_options(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise UnknownOptionError for the first constructor argument in ``given`` that is not in ``known``."""
+    allowed = list(known)
+    for key in given:
+        if key not in allowed:
+            expected = ", ".join(allowed)
+            raise UnknownOptionError(
+                f"{owner}() got an unexpected keyword argument {key!r}; expected one of {expected}"
+            )

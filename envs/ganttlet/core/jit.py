@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 import numba
 
+from ganttlet.core.lock import hold
+
 F = TypeVar("F", bound=Callable[..., Any])
 KEEP_DAYS = 14.0
 _settings: Any = numba.config
@@ -95,4 +97,17 @@ def jit(function: F) -> F:
         compiled: F = numba.njit(**options)(function)
     finally:
         _settings.CACHE_DIR = before
+    if folder is not None and not _settings.DISABLE_JIT:
+        _compile_alone(compiled, folder / "lock")
     return compiled
+
+
+def _compile_alone(dispatcher: Any, lock: Path) -> None:
+    """Let one process at a time load, compile and save: Numba's index of a shared folder does not expect two."""
+    inner = dispatcher.compile
+
+    def compile_locked(signature: Any) -> Any:
+        with hold(lock):
+            return inner(signature)
+
+    dispatcher.compile = compile_locked

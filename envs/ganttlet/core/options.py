@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ganttlet.core.errors import InputError
+from ganttlet.core.errors import InputError, check_choice, check_keys, check_options
 
 COMMON_OPTIONS: Final[Mapping[str, Any]] = {
     "autoreset_mode": AutoresetMode.NEXT_STEP,
@@ -21,6 +21,72 @@ COMMON_OPTIONS: Final[Mapping[str, Any]] = {
     "render_mode": None,
     "static": "observe",
 }
+
+
+def common_options(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of COMMON_OPTIONS with the defaults filled in; raises InputError naming a wrong one."""
+    check_options(what, given, COMMON_OPTIONS)
+    chosen = {**COMMON_OPTIONS, **given}
+    chosen["autoreset_mode"] = as_mode(chosen["autoreset_mode"])
+    for key in ("copy", "strict"):
+        if not isinstance(chosen[key], bool | np.bool_):
+            raise InputError(f"{key}: expected True or False, got {chosen[key]!r}")
+    chosen["illegal_penalty"] = as_number("illegal_penalty", chosen["illegal_penalty"], 0.0, float("inf"))
+    chosen["gamma"] = as_number("gamma", chosen["gamma"], 0.0, 1.0)
+    if chosen["max_episode_steps"] is not None:
+        chosen["max_episode_steps"] = as_count("max_episode_steps", chosen["max_episode_steps"])
+    check_choice("static", chosen["static"], ("observe", "index"))
+    return chosen
+
+
+def as_count(what: str, value: Any) -> int:
+    """Return ``value`` as an int of at least 1."""
+    if not _is_integer(value) or value < 1:
+        raise InputError(f"{what}: expected an integer of at least 1, got {value!r}")
+    return int(value)
+
+
+def as_number(what: str, value: Any, low: float, high: float) -> float:
+    """Return ``value`` as a finite float within low … high."""
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not real or not np.isfinite(value) or not low <= value <= high:
+        least = f"of at least {low:g}" if np.isinf(high) else f"in {low:g} … {high:g}"
+        raise InputError(f"{what}: expected a number {least}, got {value!r}")
+    return float(value)
+
+
+def as_actions(actions: Any, rows: int) -> NDArray[Any]:
+    """Check a batch's actions: integers of shape (rows,)."""
+    try:
+        array = np.asarray(actions)
+    except ValueError:
+        raise InputError(f"actions: expected {rows} integers, got parts of different lengths") from None
+    if array.shape != (rows,) or array.dtype.kind not in "iu":
+        raise InputError(f"actions: expected {rows} integers, got {array.dtype} of shape {array.shape}")
+    return array
+
+
+def as_rows(what: str, rows: Any, count: int, *, distinct: bool = False) -> NDArray[np.int64]:
+    """Check row numbers of a batch of ``count`` rows; all different where they are written to."""
+    array = np.asarray(rows)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise InputError(f"{what}: expected a list of rows, got {rows!r}")
+    array = array.astype(np.int64)
+    if array.size and (array.min() < 0 or array.max() >= count):
+        raise InputError(f"{what}: rows must lie in 0 … {count - 1}, got {array.tolist()}")
+    if distinct and array.size and np.bincount(array).max() > 1:
+        raise InputError(f"{what}: rows to be written to must differ, got {array.tolist()}")
+    return array
+
+
+def as_options(options: Any, known: Sequence[str]) -> dict[str, Any]:
+    """Return a copy of the ``options`` of reset, which may hold the ``known`` keys."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise InputError(f"reset options: expected a mapping, got {options!r}")
+    check_keys("reset options", options, known)
+    return dict(options)
 
 
 def as_mode(value: Any) -> AutoresetMode:
@@ -52,18 +118,22 @@ def as_seeds(seed: Any, rows: int) -> list[int | None]:
     """Return one seed per row: ``seed + i`` for an int, the given ones for a sequence, None for None."""
     if seed is None:
         return [None] * rows
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer | Sequence | np.ndarray):
-        raise InputError(f"seed: expected an integer, a sequence of integers or None, got {seed!r}")
-    if isinstance(seed, int | np.integer):
-        seeds: list[int | None] = [int(seed) + i for i in range(rows)]
+    if _is_integer(seed):
+        given: list[Any] = [int(seed) + i for i in range(rows)]
+    elif isinstance(seed, list | tuple | range | np.ndarray) and np.ndim(seed) == 1:
+        given = list(seed)
     else:
-        seeds = [None if one is None else int(one) for one in seed]
-    if len(seeds) != rows:
-        raise InputError(f"seed: expected {rows} seeds, one per environment, got {len(seeds)}")
-    for one in seeds:
-        if one is not None and not 0 <= one < 2**64:
-            raise InputError(f"seed: expected 0 … 2**64-1, got {one}")
-    return seeds
+        raise InputError(f"seed: expected an integer, a sequence of integers or None, got {seed!r}")
+    if len(given) != rows:
+        raise InputError(f"seed: expected {rows} seeds, one per environment, got {len(given)}")
+    for one in given:
+        if one is not None and not (_is_integer(one) and 0 <= one < 2**64):
+            raise InputError(f"seed: expected integers in 0 … 2**64-1, got {one!r}")
+    return [None if one is None else int(one) for one in given]
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def as_sequence(spec: Any, count: int) -> list[Any]:

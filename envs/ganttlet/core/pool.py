@@ -16,6 +16,8 @@ from ganttlet.core.rng import key_of
 Ints = NDArray[np.int64]
 _PICK = 1
 _DRAW = 2
+_SPARE = 2  # bits dropped from a key, so that spaces can count to the highest instance number
+MAX_NUMBER = 2 ** (64 - _SPARE) - 1
 
 
 class Storage(Protocol):
@@ -24,8 +26,11 @@ class Storage(Protocol):
     def grow(self, slots: int) -> None:
         """Make room for at least ``slots`` slots, keeping the contents."""
 
+    def check(self, instance: Any) -> None:
+        """Raise InputError if ``instance`` cannot be put here: it does not fit the padded sizes, or lacks a field."""
+
     def put(self, slot: int, instance: Any) -> None:
-        """Write ``instance`` into ``slot``; raises InputError if it does not fit the padded sizes."""
+        """Write ``instance``, which passes ``check``, into ``slot``."""
 
     def get(self, slot: int) -> Instance:
         """Return the instance in ``slot``."""
@@ -58,7 +63,10 @@ def draw_keys(seeds: Any, episodes: Any, out: Any) -> None:
 
 
 class InstancePool:
-    """Assigns a storage slot to every row at reset.
+    """Assigns a storage slot to every row at reset, and numbers the instances.
+
+    The number of a fixed instance is its index; that of a generated or given one follows from what it was made of,
+    so that it means the same instance in every row, batch and process.
 
     Args:
         storage: the family's arrays.
@@ -69,14 +77,18 @@ class InstancePool:
     def __init__(self, storage: Storage, fixed: Sequence[Instance], rows: int) -> None:
         self.storage = storage
         self.shared = len(fixed)
-        self.serial = np.full(self.shared + 2 * rows, -1, np.int64)
-        self.serial[: self.shared] = np.arange(self.shared)
-        self._next_serial = self.shared
+        self.number = np.full(self.shared + 2 * rows, -1, np.int64)
+        self.number[: self.shared] = np.arange(self.shared)
         self._half = np.zeros(rows, np.int64)
         self._given: dict[int, Instance] = dict(enumerate(fixed))
         storage.grow(self.shared if fixed else self.shared + 2 * rows)
         for slot, instance in enumerate(fixed):
+            storage.check(instance)
             storage.put(slot, instance)
+
+    def fixed_digests(self) -> list[str]:
+        """Return the digests of the fixed instances, in the order of their slots."""
+        return [self._given[slot].digest for slot in range(self.shared)]
 
     def _private(self, rows: Ints) -> Ints:
         """Return for each row the private slot that its last episode did not use."""
@@ -96,22 +108,17 @@ class InstancePool:
         self.storage.generate(out, keys)
         for slot in out if self._given else ():
             self._given.pop(int(slot), None)
-        self.serial[out] = np.arange(self._next_serial, self._next_serial + len(rows))
-        self._next_serial += len(rows)
+        self.number[out] = keys >> _SPARE
         return out
 
     def give(self, rows: Ints, instances: Sequence[Instance]) -> Ints:
-        """Put a given instance into a private slot of each row and return the slots."""
+        """Put a given instance, which passes ``storage.check``, into a private slot of each row; return the slots."""
         self.storage.grow(self.shared + 2 * len(self._half))
         slots = self._private(rows)
-        serials: dict[int, int] = {}
         for slot, instance in zip(slots, instances, strict=True):
             self.storage.put(int(slot), instance)
             self._given[int(slot)] = instance
-            if id(instance) not in serials:
-                serials[id(instance)] = self._next_serial
-                self._next_serial += 1
-            self.serial[slot] = serials[id(instance)]
+            self.number[slot] = int(instance.digest, 16) >> _SPARE
         return slots
 
     def instance(self, slot: int) -> Instance:
@@ -120,13 +127,13 @@ class InstancePool:
             return self.storage.get(slot)
         return self._given[slot]
 
-    def slots_of(self, serials: Ints) -> Ints:
+    def slots_of(self, numbers: Ints) -> Ints:
         """Return the slots that hold the given instance numbers; raises InputError for one that is gone."""
-        where = {int(serial): slot for slot, serial in enumerate(self.serial) if serial >= 0}
-        missing = [int(serial) for serial in serials if int(serial) not in where]
+        where = {int(number): slot for slot, number in enumerate(self.number) if number >= 0}
+        missing = [int(number) for number in numbers if int(number) not in where]
         if missing:
-            raise InputError(f"static(ids): instance number {missing[0]} is no longer in the pool")
-        return np.array([where[int(serial)] for serial in serials], np.int64)
+            raise InputError(f"static(ids): instance number {missing[0]} is not, or no longer, in the pool")
+        return np.array([where[int(number)] for number in numbers], np.int64)
 
     def copy(self, source_rows: Ints, target_rows: Ints, source_slots: Ints) -> Ints:
         """Return slots for ``target_rows`` that hold what ``source_slots`` hold; private contents are copied."""
@@ -136,7 +143,7 @@ class InstancePool:
             own = self._private(target_rows[private])
             self.storage.copy(source_slots[private], own)
             self._adopt(own, [self._given.get(int(slot)) for slot in source_slots[private]])
-            self.serial[own] = self.serial[source_slots[private]]
+            self.number[own] = self.number[source_slots[private]]
             slots[private] = own
         return slots
 
@@ -147,7 +154,7 @@ class InstancePool:
             "slots": slots.copy(),
             "rows": self.storage.rows(private),
             "given": [self._given.get(int(slot)) for slot in private],
-            "serial": self.serial[private],
+            "number": self.number[private],
         }
 
     def restore(self, rows: Ints, saved: dict[str, Any]) -> Ints:
@@ -158,7 +165,7 @@ class InstancePool:
             own = self._private(rows[private])
             self.storage.set_rows(own, saved["rows"])
             self._adopt(own, saved["given"])
-            self.serial[own] = saved["serial"]
+            self.number[own] = saved["number"]
             slots[private] = own
         return slots
 

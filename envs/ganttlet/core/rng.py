@@ -39,3 +39,19 @@ def uniform(key: Any, count: Any) -> float:
 def randint(key: Any, count: Any, low: Any, high: Any) -> Any:
     """Return draw number ``count`` of the stream ``key``, uniform on low … high, both included."""
     return low + np.int64(uniform(key, count) * (high - low + 1))
+
+
+@jit
+def random_legal(mask: Any, key: Any, out: Any) -> None:
+    """Write a uniformly random legal action of every row of ``mask`` (B, n) into ``out`` (B,) int64."""
+    for i in range(mask.shape[0]):
+        count = 0
+        for a in range(mask.shape[1]):
+            count += mask[i, a]
+        rank = randint(np.uint64(key), np.uint64(i), 0, count - 1)
+        for a in range(mask.shape[1]):
+            if mask[i, a]:
+                if rank == 0:
+                    out[i] = a
+                    break
+                rank -= 1

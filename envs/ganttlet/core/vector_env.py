@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ganttlet.core.batch import make_flags, settle
-from ganttlet.core.errors import IllegalActionError, InputError, check_choice, check_keys
+from ganttlet.core.batch import make_flags
+from ganttlet.core.errors import IllegalActionError, InputError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet.core.graph import GraphSpec
-from ganttlet.core.options import COMMON_OPTIONS, as_mode, as_reset_mask, as_seeds, as_sequence
-from ganttlet.core.pool import InstancePool
+from ganttlet.core.options import (
+    as_actions,
+    as_options,
+    as_reset_mask,
+    as_rows,
+    as_seeds,
+    as_sequence,
+    common_options,
+)
+from ganttlet.core.pool import MAX_NUMBER, InstancePool
 from ganttlet.core.record import Instance, Solution
 
 Ints = NDArray[np.int64]
@@ -27,6 +38,7 @@ Obs = dict[str, np.ndarray[Any, Any]]
 class Snapshot(NamedTuple):
     """Rows taken out of a batch by :meth:`BatchEnv.snapshot`; plain arrays, safe to keep and to pickle."""
 
+    kind: str
     state: tuple[np.ndarray[Any, Any], ...]
     flags: tuple[np.ndarray[Any, Any], ...]
     book: tuple[np.ndarray[Any, Any], ...]
@@ -68,20 +80,16 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         solution_fields: Sequence[str],
         options: Mapping[str, Any],
     ) -> None:
-        check_keys(f"{type(self).__name__} option", options, COMMON_OPTIONS)
-        chosen = {**COMMON_OPTIONS, **options}
-        self._mode = as_mode(chosen["autoreset_mode"])
+        chosen = common_options(type(self).__name__, options)
+        self._mode = chosen["autoreset_mode"]
         self.metadata = {**type(self).metadata, "autoreset_mode": self._mode}
         self.render_mode = chosen["render_mode"]
         if self.render_mode is not None:
             check_choice("render_mode", self.render_mode, self.metadata["render_modes"])
-        self.copy = bool(chosen["copy"])
-        self.strict = bool(chosen["strict"])
-        self.illegal_penalty = float(chosen["illegal_penalty"])
-        limit = chosen["max_episode_steps"]
-        if limit is not None and int(limit) < 1:
-            raise InputError(f"max_episode_steps: expected at least 1, got {limit}")
-        self.max_episode_steps = 4 * longest_episode if limit is None else int(limit)
+        self.copy: bool = chosen["copy"]
+        self.strict: bool = chosen["strict"]
+        self.illegal_penalty: float = chosen["illegal_penalty"]
+        self.max_episode_steps: int = chosen["max_episode_steps"] or 4 * longest_episode
 
         self.num_envs = num_envs
         self.graph = graph
@@ -92,7 +100,7 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
 
         self._rows: Ints = np.arange(num_envs)
         self._flags = make_flags(num_envs)
-        self._flags.discount.fill(float(chosen["gamma"]))
+        self._flags.discount.fill(chosen["gamma"])
         self._objectives = np.zeros((objective_rows, num_envs))
         self._actions = np.zeros(num_envs, np.int64)
         self._seed = np.zeros(num_envs, np.uint64)
@@ -102,10 +110,17 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         self._last_slot = np.full(num_envs, -1, np.int64)
         self._n_done = 0
         self._all_active = True
+        self._ready = False
         self._everyone = np.ones(num_envs, np.bool_)
 
+    @cached_property
+    def _kind(self) -> str:
+        """A digest of what a snapshot must share with the batch it is put into: layout and fixed instances."""
+        shapes = [part.shape[1:] for part in (*self._state, *self._obs.values())]
+        text = repr((type(self).__name__, self.objective_names, shapes, self._pool.fixed_digests()))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     def _define_spaces(self, static: str) -> None:
-        check_choice("static", static, ("observe", "index"))
         has_static = any(block.static for block in self.graph.blocks())
         if static == "index" and not has_static:
             raise InputError("static='index': this observation has no static blocks; use static='observe'")
@@ -114,8 +129,8 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         self._mask = self._obs["action_mask"]
         single = self.graph.observation_space(static=static == "observe")
         if static == "index":
-            single["instance_id"] = spaces.Box(0, np.iinfo(np.int32).max, (1,), np.int32)
-            self._obs["instance_id"] = np.zeros((self.num_envs, 1), np.int32)
+            single["instance_id"] = spaces.Box(0, MAX_NUMBER, (1,), np.int64)
+            self._obs["instance_id"] = np.zeros((self.num_envs, 1), np.int64)
         self.single_observation_space = single
         self.single_action_space = self.graph.action_space()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
@@ -128,8 +143,11 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         """Start an episode in ``rows`` from their slots (``self._slot``): state, objectives, whole observation."""
 
     @abstractmethod
-    def _advance(self, actions: Ints) -> None:
-        """Play ``actions`` in the active rows: reward, terminated, illegal, objectives and observation."""
+    def _advance(self, actions: Ints) -> int:
+        """Play ``actions`` in the active rows: reward, terminated, illegal, objectives and observation.
+
+        The kernel ends with ``ganttlet.core.batch.settle`` and ``self.max_episode_steps``, and its count is returned.
+        """
 
     @abstractmethod
     def _observe(self, rows: Ints) -> None:
@@ -159,16 +177,15 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
             options: ``reset_mask``, and ``instance``: an instance, name, path or mapping for every reset row, or a
                 list of one per reset row. Other keys raise InputError.
         """
-        chosen = dict(options or {})
-        check_keys("reset options", chosen, ("instance", "reset_mask"))
+        chosen = as_options(options, ("instance", "reset_mask"))
         mask = as_reset_mask(chosen.get("reset_mask"), self.num_envs)
         rows = self._rows if mask is None else np.flatnonzero(mask)
         seeds = as_seeds(seed, self.num_envs)
         instances = None
         if chosen.get("instance") is not None:
             instances = self._resolve(as_sequence(chosen["instance"], len(rows)))
-        if isinstance(seed, int):
-            super().reset(seed=seed)
+        if isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
         for row in rows:
             one = seeds[row]
             if one is not None:
@@ -190,10 +207,7 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         row that gets done starts its next episode at once; the last observation and info are ``info["final_obs"]``
         and ``info["final_info"]``. DISABLED: a done row is frozen until it is reset.
         """
-        array = np.asarray(actions)
-        if array.shape != (self.num_envs,) or array.dtype.kind not in "iu":
-            raise InputError(f"actions: expected {self.num_envs} integers, got {array.dtype} of shape {array.shape}")
-        self._actions[:] = array
+        self._actions[:] = as_actions(actions, self.num_envs)
         final = self.step_in_place(self._actions)
         info = self._info(self._present())
         if final is not None:
@@ -212,21 +226,22 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
     def step_in_place(self, actions: Ints) -> dict[str, Any] | None:
         """Advance the live buffers by ``actions`` (num_envs,) int64; returns the final infos of SAME_STEP, if any."""
         flags = self._flags
-        if self._n_done and self._mode is not AutoresetMode.SAME_STEP:
+        if not self._ready:
+            raise ResetNeeded("step: some rows have not begun an episode; call reset first")
+        if self._n_done:
             np.logical_not(flags.done, out=flags.active)
             self._all_active = False
-            if self._mode is AutoresetMode.NEXT_STEP:
-                rows = np.flatnonzero(flags.done)
-                self._begin(rows)
-                flags.terminated[rows] = False
-                flags.truncated[rows] = False
         elif not self._all_active:
             flags.active.fill(True)
             self._all_active = True
         if self.strict:
             self._refuse_illegal(actions)
-        self._advance(actions)
-        self._n_done = settle(flags, self.max_episode_steps)
+        if self._n_done and self._mode is AutoresetMode.NEXT_STEP:
+            rows = np.flatnonzero(flags.done)
+            self._begin(rows)
+            flags.terminated[rows] = False
+            flags.truncated[rows] = False
+        self._n_done = self._advance(actions)
         if not self._n_done or self._mode is not AutoresetMode.SAME_STEP:
             return None
         final = self._final()
@@ -285,25 +300,33 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
 
     def static(self, ids: Any) -> Obs:
         """Return the static blocks of the instances numbered ``ids`` (as in ``obs["instance_id"]``)."""
+        arrays = self.graph.allocate(np.size(ids), static=True)
+        if not arrays:
+            raise InputError("static(ids): this observation has no static blocks")
         slots = self._pool.slots_of(np.asarray(ids, np.int64).reshape(-1))
-        arrays = self.graph.allocate(len(slots), static=True)
         self._write_static(np.arange(len(slots)), slots, arrays)
         return arrays
 
     def snapshot(self, rows: Any = None) -> Snapshot:
         """Return a copy of ``rows`` (all if None) that :meth:`restore` can bring back."""
-        at = self._rows if rows is None else np.asarray(rows, np.int64)
+        at = self._rows if rows is None else as_rows("snapshot", rows, self.num_envs)
         return Snapshot(
-            state=tuple(part[at].copy() for part in self._state),
-            flags=tuple(part[at].copy() for part in self._flags),
-            book=(self._objectives[:, at].copy(), self._seed[at].copy(), self._episode[at].copy()),
+            kind=self._kind,
+            state=tuple(part[at] for part in self._state),
+            flags=tuple(part[at] for part in self._flags),
+            book=(self._objectives[:, at], self._seed[at], self._episode[at]),
             slots=self._pool.snapshot(self._slot[at]),
         )
 
     def restore(self, snapshot: Snapshot, rows: Any = None) -> None:
-        """Put a snapshot back, into its first rows or into ``rows`` (as many as the snapshot holds)."""
+        """Put a snapshot back, into the first rows or into ``rows`` (as many as the snapshot holds).
+
+        It may come from another batch made with the same options, whatever its number of rows.
+        """
+        if snapshot.kind != self._kind:
+            raise InputError("restore: the snapshot comes from another kind of environment, or other fixed instances")
         count = len(snapshot.book[1])
-        at = self._rows[:count] if rows is None else np.asarray(rows, np.int64)
+        at = self._rows[:count] if rows is None else as_rows("restore", rows, self.num_envs, distinct=True)
         if len(at) != count:
             raise InputError(f"restore: the snapshot holds {count} rows, got {len(at)} rows to put them in")
         for part, saved in zip(self._state, snapshot.state, strict=True):
@@ -317,7 +340,8 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
 
     def copy_rows(self, source: Any, target: Any) -> None:
         """Make rows ``target`` equal to rows ``source`` (arrays of the same length), observation included."""
-        src, dst = np.asarray(source, np.int64), np.asarray(target, np.int64)
+        src = as_rows("copy_rows", source, self.num_envs)
+        dst = as_rows("copy_rows", target, self.num_envs, distinct=True)
         if src.shape != dst.shape:
             raise InputError(f"copy_rows: {len(src)} sources but {len(dst)} targets")
         slots = self._pool.copy(src, dst, self._slot[src])
@@ -334,11 +358,14 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         for spec in specs:
             if id(spec) not in known:
                 known[id(spec)] = resolve(spec)
+        for instance in known.values():
+            self._pool.storage.check(instance)
         return [known[id(spec)] for spec in specs]
 
     def _begin(self, rows: Ints, instances: Sequence[Instance] | None = None) -> None:
         flags = self._flags
         ended = rows[flags.done[rows]]
+        self._last_slot[rows] = -1
         if len(ended):
             for name, part in self._last.items():
                 part[ended] = getattr(self._state, name)[ended]
@@ -361,12 +388,13 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         self._last_slot[rows[(self._last_slot[rows] == slots) & (slots >= self._pool.shared)]] = -1
         self._n_done = int(self._flags.done.sum())
         self._all_active = False
+        self._ready = self._ready or bool((self._episode >= 0).all())
 
     def _show_static(self, rows: Ints) -> None:
         if self._shows_static:
             self._write_static(rows, self._slot[rows], self._obs)
         elif "instance_id" in self._obs:
-            self._obs["instance_id"][rows, 0] = self._pool.serial[self._slot[rows]]
+            self._obs["instance_id"][rows, 0] = self._pool.number[self._slot[rows]]
 
     def _refuse_illegal(self, actions: Ints) -> None:
         for row in np.flatnonzero(self._flags.active):

@@ -1,4 +1,4 @@
-"""``ganttlet/JobShop-v0``: the job shop as a Markov decision process."""
+"""``ganttlet/JobShop-v0``: the job shop as a Markov decision process; its documentation stands at JobShopEnv."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ganttlet.core.env import SingleEnv
-from ganttlet.core.errors import InputError, check_choice, check_keys
-from ganttlet.core.options import COMMON_OPTIONS
+from ganttlet.core.errors import InputError, check_choice, check_options
+from ganttlet.core.options import COMMON_OPTIONS, as_count
 from ganttlet.core.pool import InstancePool, Ints
 from ganttlet.core.vector_env import BatchEnv, Obs
 from ganttlet.job_shop.features import graph_spec, show_rows, write_static
@@ -53,10 +53,11 @@ class JobShopVectorEnv(BatchEnv):
     family: ClassVar[str] = "job_shop"
 
     def __init__(self, num_envs: int = 1, *, preset: str | None = None, **options: Any) -> None:
+        num_envs = as_count("num_envs", num_envs)
         if preset is not None:
             check_choice("preset", preset, PRESETS)
             options = {**PRESETS[preset], **options}
-        check_keys("JobShop-v0 option", options, [*DEFAULTS, *COMMON_OPTIONS])
+        check_options("JobShop-v0", options, ["preset", *DEFAULTS, *COMMON_OPTIONS])
         own = {**DEFAULTS, **{key: value for key, value in options.items() if key in DEFAULTS}}
         common = {key: value for key, value in options.items() if key in COMMON_OPTIONS}
         _check_options(own)
@@ -87,55 +88,58 @@ class JobShopVectorEnv(BatchEnv):
         )
         self._scratch = np.zeros(num_envs, np.int64)
         none = np.zeros((0, 0, 0), np.float32)
-        self._no_graph = (none, none, np.zeros((0, 0), np.int32))
+        obs = self._obs
+        graph_out = (
+            (obs["op"], obs["machine"], obs["job_next_index"]) if graph else (none, none, np.zeros((0, 0), np.int32))
+        )
+        self._out = (obs["job"], obs["job_mask"], obs["context"], obs["action_mask"], *graph_out)
 
     def view(self) -> JobShopView:
         """Return what rules see of this batch; it follows the live state until the next reset."""
         return JobShopView(self._state, self._storage.arrays, self._slot)
 
     def _load(self, rows: Ints) -> None:
-        load_rows(rows, self._slot, self._timing, self._storage.arrays, self._state, self._objectives)
-        self._show(rows, full=True)
+        load_rows(rows, self._slot, self._timing, tuple(self._storage.arrays), tuple(self._state), self._objectives)
+        self._observe(rows)
 
-    def _advance(self, actions: Ints) -> None:
-        count = step_rows(
+    def _advance(self, actions: Ints) -> int:
+        done: int = step_rows(
             actions,
             self._slot,
             self._timing,
             self._objective,
             self._reward_kind,
             self.illegal_penalty,
-            self._storage.arrays,
-            self._state,
-            self._flags,
+            self._window,
+            self._due_features,
+            self.max_episode_steps,
+            tuple(self._storage.arrays),
+            tuple(self._state),
+            tuple(self._flags),
             self._objectives,
+            self._out,
             self._scratch,
         )
-        self._show(self._scratch[:count], full=False)
+        return done
 
     def _observe(self, rows: Ints) -> None:
-        self._show(rows, full=True)
-
-    def _show(self, rows: Ints, *, full: bool) -> None:
-        obs = self._obs
-        graph = (obs["op"], obs["machine"], obs["job_next_index"]) if "op" in obs else self._no_graph
         show_rows(
             rows,
             self._slot,
             self._window,
             self._due_features,
-            full,
-            self._storage.arrays,
-            self._state,
+            True,
+            tuple(self._storage.arrays),
+            tuple(self._state),
             self._objectives,
-            (obs["job"], obs["job_mask"], obs["context"], obs["action_mask"], *graph),
+            self._out,
         )
 
     def _write_static(self, rows: Ints, slots: Ints, arrays: Obs) -> None:
         write_static(
             slots,
             rows,
-            self._storage.arrays,
+            tuple(self._storage.arrays),
             arrays["op_mask"],
             arrays["machine_mask"],
             arrays["op_static"],
@@ -219,6 +223,83 @@ class JobShopEnv(SingleEnv):
     """The job shop, one operation placed per decision.
 
     ## Description
+    n jobs visit machines, each job in its own fixed order; a machine works on one operation at a time and operations
+    are not interrupted. A decision chooses a job, whose next operation is placed on its machine; the start follows
+    from the timing discipline. Times are integers, in ticks. Notation: R_j end of job j's last placed operation (its
+    release at first), F_k end of the last operation on machine k, p_j and W_j the time of j's next operation and of
+    all its remaining ones, est_j its earliest start, t the clock.
+
+    | timing | jobs that may be chosen | start | schedules reached |
+    |---|---|---|---|
+    | `nondelay` | est_j = t = min est | est_j = max(R_j, F_k) | non-delay; may exclude every optimum |
+    | `active` | rivals on the machine of the earliest completion, before it | est_j | active; contain an optimum |
+    | `wait` | est_j = t, or wait until the next est | est_j ≥ the time waited for | semi-active; contain an optimum |
+    | `wait_jssenv` | JSSEnv 1.1.0's clock with its two pruning rules | t | a subset of semi-active |
+    | `append` | any unfinished job | est_j, after all of its machine | semi-active; contain an optimum |
+    | `insert` | any unfinished job | the earliest gap of its machine that fits | contain an optimum |
+
+    ## Action Space
+    `Discrete(N)`: a job of the padded space of N jobs. `wait` and `wait_jssenv` add action N, to wait. The mask is in
+    `obs["action_mask"]`, `info["action_mask"]` and `action_masks()`. An illegal action changes nothing, costs
+    `illegal_penalty` and sets `info["illegal_action"]`.
+
+    ## Observation Space
+    A `Dict` of arrays padded to N jobs, M machines and O operations per job. Times are divided by the mean duration of
+    the instance and clipped at 1000; `env.unwrapped.graph` lists every feature with its range and unit.
+
+    | key | shape | dtype | content |
+    |---|---|---|---|
+    | `job` | (N, 11 + 2 (window - 1)), + 2 for tardiness | float32 | one row per unfinished job, else zeros |
+    | `job_mask` | (N,) | int8 | 1 for unfinished jobs |
+    | `context` | (4,) | float32 | share of operations and of jobs left, horizon, jobs per machine |
+    | `action_mask` | (N,) or (N + 1,) | int8 | legal actions; all ones in a terminal observation |
+
+    `observation="graph"` adds `op` (N·O, 3), `op_static` (N·O, 4), `op_mask`, `machine` (M, 3), `machine_mask` and the
+    pointers `precedes_index`, `op_job_index`, `op_machine_index` (N·O,), `job_next_index` (N,) int32, -1 for none;
+    operation i of job j is node j·O + i. `static="index"` replaces what is constant within an episode (`op_static`,
+    `op_mask`, `machine_mask` and the first three pointers) by `instance_id` (1,), to be looked up with `static(ids)`.
+
+    ## Rewards
+    | reward | per step | undiscounted return |
+    |---|---|---|
+    | `bound` | minus the increase of the objective at est_j + W_j | first bound - objective |
+    | `terminal` | 0, at the end - objective | - objective |
+    | `idle` | (time placed - machine idle time created) / p_max | (2 Σp - m · makespan) / p_max |
+
+    `idle` needs `objective="makespan"`; p_max is the longest operation's time. These hold for legal play; each illegal
+    action subtracts its penalty.
+
+    ## Starting State
+    Nothing is placed. The instance is the given one; or drawn by seed and episode number: among `instances`, from a
+    pool of `pool_size` generated ones, or afresh by the generator (default: uniform 6x6).
+
+    ## Episode End
+    Terminated when every operation is placed. Truncated after `max_episode_steps` actions, by default four times the
+    longest legal episode of the padded space, which only illegal actions can reach.
+
+    ## Information
+    `action_mask`; `illegal_action`; `discount`, `gamma` per decision; `objectives`: `makespan` and `flow_time`, with
+    due dates `total_tardiness` and `weighted_tardiness` too, in ticks: lower bounds on what can still be reached, and
+    the values themselves at the end.
+
+    ## Arguments
+    * `instance`: a name (`"ta01"`, `"ft06"`, `"ta01:due_factor=1.5"`), file, mapping or JobShopInstance;
+      `instances`: a list of them; `generator`: settings as for `make_generator`; at most one of the three.
+    * `pool_size`, `pool_seed`: draw that many instances from the generator once and choose among them.
+    * `preset`: `l2d`, `slim`, `cp` or `jssenv`; other arguments override it.
+    * `timing`, `objective` (`makespan`, `flow_time`, `total_tardiness`, `weighted_tardiness`), `reward`: as above.
+    * `observation`: `jobs` or `graph`; `window`: operations shown per job, the next one included (default 2).
+    * `max_jobs`, `max_machines`, `max_ops`, `max_machine_ops`: a larger padded space than the instances need, for
+      instances given to `reset(options={"instance": …})`.
+    * `strict` (raise on an illegal action), `illegal_penalty` (1.0), `gamma` (1.0, only reported), `max_episode_steps`,
+      `copy` (False returns live buffers), `static`, `render_mode` (`rgb_array` or `ansi`); batches: `autoreset_mode`.
+
+    ## References
+    Taillard 1993 (instances). Giffler and Thompson 1960 (`active`). Presets follow the public code of zcaicaros/L2D
+    (`l2d`), prosysscience/JSSEnv (`jssenv`), ingambe/JobShopCPEnv (`cp`) and the decisions of SLIM (`slim`).
+
+    ## Version History
+    * v0: first version.
     """
 
     batch_class: ClassVar[Callable[..., BatchEnv]] = JobShopVectorEnv

@@ -1,7 +1,8 @@
 """Kernels of the job shop: fill a slot, start an episode, play a decision.
 
 Each stage loops over the rows itself and takes whole arrays: a tuple or a row view inside such a loop would cost Numba
-more than the work done on it.
+more than the work done on it. ``store``, ``state``, ``flags`` and ``out`` arrive as plain tuples in the order of their
+NamedTuples, which Numba takes apart three times as fast.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ganttlet.core.batch import settle as settle_flags
 from ganttlet.core.jit import jit
+from ganttlet.job_shop.features import show_rows
 from ganttlet.job_shop.generator import generate_row
 from ganttlet.job_shop.layout import (
     BALANCE,
@@ -99,9 +102,10 @@ def describe(slots: Array, n: Array, m: Array, has_due: bool, store: Any) -> Non
 def generate_rows(slots: Array, keys: Array, params: Array, has_due: bool, store: Any) -> None:
     """Draw a fresh instance into every slot of ``slots`` from its key."""
     n, m = np.empty(len(slots), np.int64), np.empty(len(slots), np.int64)
+    ops, facts, _, _, _ = store
     for at in range(len(slots)):
-        ops, facts = store.ops[slots[at]], store.facts[slots[at]]
-        n[at], m[at] = generate_row(params, keys[at], ops[ROUTE], ops[TIME], facts[RELEASE], facts[DUE], facts[WEIGHT])
+        own, fact = ops[slots[at]], facts[slots[at]]
+        n[at], m[at] = generate_row(params, keys[at], own[ROUTE], own[TIME], fact[RELEASE], fact[DUE], fact[WEIGHT])
     describe(slots, n, m, has_due, store)
 
 
@@ -205,7 +209,7 @@ def place(
 @jit
 def select_rows(actions: Array, penalty: float, legal: Array, totals: Array, flags: Any, rows: Array) -> Int:
     """Collect the active rows whose action is legal into ``rows`` and return their number; charge the others."""
-    active, reward, terminated, illegal = flags.active, flags.reward, flags.terminated, flags.illegal
+    active, reward, terminated, _, illegal, _, _, _ = flags
     count, width = 0, legal.shape[1]
     for i in range(len(actions)):
         if not active[i]:
@@ -301,19 +305,23 @@ def step_rows(
     objective: Int,
     kind: Int,
     penalty: float,
+    window: Int,
+    due: bool,
+    limit: Int,
     store: Any,
     state: Any,
     flags: Any,
     values: Array,
+    out: Any,
     scratch: Array,
 ) -> Int:
-    """Play one action in every active row; return how many rows moved, leaving their numbers in ``scratch``.
+    """Play one action in every active row, show the result and settle the flags; return how many rows are done.
 
-    An illegal action costs ``penalty`` and changes nothing.
+    An illegal action costs ``penalty`` and changes nothing. ``out`` is as in show_rows, ``scratch`` (B,) int64.
     """
     _, facts, load, size, _ = store
     jobs, machines, totals, legal, _, _, _, _ = state
-    reward, terminated = flags.reward, flags.terminated
+    _, reward, terminated, _, _, _, _, _ = flags
     count = select_rows(actions, penalty, legal, totals, flags, scratch)
     rows = scratch[:count]
     for i in rows:
@@ -321,4 +329,5 @@ def step_rows(
     play_rows(rows, actions, slot, timing, store, state)
     evaluate_rows(rows, slot, timing, jobs, totals, legal, facts, size, values)
     reward_rows(rows, slot, timing, kind, values[objective], totals, machines, load, size, reward, terminated)
-    return count
+    show_rows(rows, slot, window, due, False, store, state, values, out)
+    return settle_flags(flags, limit)

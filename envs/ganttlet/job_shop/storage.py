@@ -56,9 +56,6 @@ class JobShopStorage:
 
     def put(self, slot: int, instance: JobShopInstance) -> None:
         """Write ``instance`` into ``slot``."""
-        if not isinstance(instance, JobShopInstance):
-            raise InputError(f"instance: expected a JobShopInstance, got {type(instance).__name__}")
-        self._check_fits(instance)
         ops, facts = self.arrays.ops[slot], self.arrays.facts[slot]
         n, o = instance.n_jobs, min(instance.machine.shape[1], self.sizes.ops)
         ops[ROUTE], ops[TIME] = -1, 0
@@ -68,9 +65,10 @@ class JobShopStorage:
         if instance.due is not None:
             facts[DUE, :n] = instance.due
         at, jobs, machines = np.array([[slot], [n], [instance.n_machines]])
-        describe(at, jobs, machines, instance.due is not None, self.arrays)
+        describe(at, jobs, machines, instance.due is not None, tuple(self.arrays))
 
-    def _check_fits(self, instance: JobShopInstance) -> None:
+    def check(self, instance: JobShopInstance) -> None:
+        """Raise InputError if ``instance`` is too large, or has no due dates where they are needed."""
         own = Sizes.of(instance)
         names = ("jobs", "machines", "operations per job", "operations per machine")
         options = ("max_jobs", "max_machines", "max_ops", "max_machine_ops")
@@ -109,7 +107,7 @@ class JobShopStorage:
             for slot, key in zip(slots, keys, strict=True):
                 self.put(int(slot), self.generator.sample_key(key))
         else:
-            generate_rows(slots, keys, self.generator.params, self.generator.has_due, self.arrays)
+            generate_rows(slots, keys, self.generator.params, self.generator.has_due, tuple(self.arrays))
 
     def copy(self, source: Ints, target: Ints) -> None:
         """Copy slots ``source`` to slots ``target``."""

@@ -1,0 +1,1 @@
+"""What networks need of an observation; torch only."""
