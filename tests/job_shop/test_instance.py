@@ -39,7 +39,7 @@ BAD = [
     ({"release": [0]}, "'release': expected one value per job"),
     ({"release": [0, -1]}, "'release': job 1 has -1"),
     ({"release": [[0, 1]]}, "'release'.*1 dimension"),
-    ({"release": [0, BIG]}, "'duration': the sum.*last release"),
+    ({"release": [0, BIG]}, "'duration': all durations.*last release"),
     ({"due": [5]}, "'due': expected one value per job"),
     ({"due": [5, 2**31]}, "'due'.*lie in"),
     ({"weight": [1, 2, 3]}, "'weight': expected one value per job"),

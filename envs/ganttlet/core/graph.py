@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from gymnasium import spaces
+
+from ganttlet.core.errors import InputError, check_choice
 
 EdgeKind = Literal["list", "pointer", "dense"]
 
@@ -22,6 +25,10 @@ class Feature:
     low: float
     high: float
     about: str = ""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.low) or not math.isfinite(self.high) or self.low >= self.high:
+            raise InputError(f"feature {self.name!r}: expected finite low < high, got {self.low} … {self.high}")
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,19 @@ class GraphSpec:
     focus: tuple[tuple[str, str], ...] = ()
     phases: tuple[str, ...] = ()
     segments: tuple[Segment, ...] = ()
+
+    def __post_init__(self) -> None:
+        nodes, edges = [node.name for node in self.nodes], [edge.name for edge in self.edges]
+        ends = [end for edge in self.edges for end in (edge.source, edge.target)]
+        _check_known("GraphSpec: node type", [*ends, *(target for _, target in self.focus)], nodes)
+        _check_known("GraphSpec: segment over", [s.over for s in self.segments], [*nodes, *edges, "context"])
+        _check_known("GraphSpec: phase", [s.phase for s in self.segments if s.phase], self.phases)
+        for part in (*self.nodes, *(edge for edge in self.edges if edge.kind == "list")):
+            if part.count < 1:
+                raise InputError(f"GraphSpec: {part.name!r}: expected a count of at least 1, got {part.count}")
+        _check_distinct("GraphSpec: observation key", [block.key for block in self.blocks()])
+        for features in (self.context, *(part.features for part in (*self.nodes, *self.edges))):
+            _check_distinct("GraphSpec: feature", _names(features))
 
     def node(self, name: str) -> NodeType:
         """Return the node type called ``name``."""
@@ -208,6 +228,17 @@ class GraphSpec:
 
 def _names(features: Sequence[Feature]) -> list[str]:
     return [feature.name for feature in features]
+
+
+def _check_known(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        check_choice(what, name, known)
+
+
+def _check_distinct(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{what} {name!r}: given twice")
 
 
 def _features(key: str, lead: tuple[int, ...], features: Sequence[Feature], static: bool) -> Block:

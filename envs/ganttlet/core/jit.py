@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,11 +82,12 @@ def cache_folder(file: str, module: str) -> Path | None:
 
 
 def _drop_old(root: Path) -> None:
-    """Remove caches that no process has opened for KEEP_DAYS days."""
+    """Remove caches that no process has opened for KEEP_DAYS days, and nothing else that may lie in ``root``."""
     limit = time.time() - KEEP_DAYS * 86400.0
     for folder in root.iterdir():
-        if folder.stat().st_mtime < limit:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process may be at the same work
+            if re.fullmatch("[0-9a-f]{20}", folder.name) and folder.stat().st_mtime < limit:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def jit(function: F) -> F:
