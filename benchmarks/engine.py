@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -145,12 +146,21 @@ def against_jssenv(instance: str, rounds: int, seconds: float) -> dict[str, floa
     return {name: round(value, 1) for name, value in result.items()}
 
 
-def against_jumanji(seconds: float) -> dict[str, object] | None:
-    """Placed operations per second on ta01, batch 256, Jumanji's JobShop on CPU."""
+def against_jumanji(instance: str, seconds: float) -> dict[str, object] | None:
+    """Placed operations per second, batch 256, of ours (a step places one) and of Jumanji's JobShop on CPU."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ta01.txt"
-        write_standard(resolve("ta01"), path)
-        return peer("jumanji", "--instance", str(path), "--batch", "256", "--threads", "1", "--seconds", str(seconds))
+        path = Path(folder) / "instance.txt"
+        write_standard(resolve(instance), path)
+        answer = peer(
+            "jumanji", "--instance", str(path), "--batch", "256", "--threads", "1", "--seconds", str(seconds),
+            "--repeats", "3",
+        )  # fmt: skip
+    if answer is None:
+        return None
+    batch = Batch(instance, 256, copy=True)
+    ours = statistics.median(batch.play(seconds) for _ in range(3))
+    theirs = float(answer["placed_per_s"])  # type: ignore[arg-type]
+    return {"copies": round(ours), "jumanji": round(theirs), "ratio": round(ours / theirs, 1), "detail": answer}
 
 
 def sweep(seconds: float, batches: tuple[int, ...]) -> list[dict[str, object]]:
@@ -175,18 +185,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "engine.json")
     options = parser.parse_args()
     seconds, rounds = (0.2, 3) if options.quick else (1.0, 5)
-    result: dict[str, object] = {
+    result: dict[str, Any] = {
+        "about": "jssenv: steps/s, batch 256 (gym.make: one environment), beside JSSEnv 1.1.0; "
+        "jumanji: placed operations/s, batch 256, beside Jumanji 1.1.2; sweep: steps/s",
         "command": " ".join(["python", *sys.argv]),
         "version": ganttlet.__version__,
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "load_before": os.getloadavg() if hasattr(os, "getloadavg") else None,
+        "jssenv": {},
+        "jumanji": {},
     }
     for instance in INSTANCES:
-        result[f"{instance}, batch 256, beside JSSEnv 1.1.0, steps/s"] = row = against_jssenv(instance, rounds, seconds)
-        print(instance, row)
-    result["ta01, batch 256, Jumanji 1.1.2, placed operations/s"] = jumanji = against_jumanji(seconds)
-    print("jumanji", jumanji)
+        result["jssenv"][instance] = row = against_jssenv(instance, rounds, seconds)
+        print("jssenv", instance, row)
+    for instance in INSTANCES:
+        result["jumanji"][instance] = answer = against_jumanji(instance, seconds)
+        print("jumanji", instance, answer)
     result["single environment on ta80, µs"] = cost = dispatch_cost()
     print("single environment on ta80, µs:", cost)
     result["sweep"] = sweep(seconds / 3, (1, 256) if options.quick else BATCHES)

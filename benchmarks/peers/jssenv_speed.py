@@ -54,9 +54,7 @@ def run(env: JssEnv, seconds: float) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--instance", default="ta01", help="an instance bundled with JSSEnv, e.g. ta01, ta41, ta80"
-    )
+    parser.add_argument("--instance", default="ta01", help="an instance bundled with JSSEnv, e.g. ta01, ta41, ta80")
     parser.add_argument("--seconds", type=float, default=3.0, help="per repeat")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)

@@ -33,9 +33,7 @@ from typing import Any
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--instance", type=Path, help="file in the standard format; default: Jumanji's RandomGenerator"
-    )
+    parser.add_argument("--instance", type=Path, help="file in the standard format; default: Jumanji's RandomGenerator")
     parser.add_argument("--jobs", type=int, default=15)
     parser.add_argument("--machines", type=int, default=15)
     parser.add_argument("--max-duration", type=int, default=99)
@@ -79,9 +77,7 @@ class FileGenerator(Generator):
     """Always the instance of one file in the standard format."""
 
     def __init__(self, path: Path) -> None:
-        rows = [
-            [int(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()
-        ]
+        rows = [[int(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
         n, m = rows[0]
         machine = [row[0::2] for row in rows[1 : n + 1]]
         duration = [row[1::2] for row in rows[1 : n + 1]]
@@ -129,9 +125,7 @@ def tick(env: JobShop, fresh: State, carry: tuple[State, Any], restart: Any) -> 
 def spread_horizon(fresh: State, n_machines: int) -> int:
     """About one episode in ticks: the largest total duration of a job or a machine, over all rows."""
     work = jnp.where(fresh.ops_machine_ids >= 0, fresh.ops_durations, 0)
-    load = max(
-        int(jnp.where(fresh.ops_machine_ids == k, work, 0).sum((1, 2)).max()) for k in range(n_machines)
-    )
+    load = max(int(jnp.where(fresh.ops_machine_ids == k, work, 0).sum((1, 2)).max()) for k in range(n_machines))
     return max(load, int(work.sum(2).max()))
 
 
@@ -173,9 +167,7 @@ def main() -> None:
         "peer": "Jumanji",
         "version": version("jumanji"),
         "jax": version("jax"),
-        "instance": ARGS.instance.stem
-        if ARGS.instance
-        else f"RandomGenerator, durations 1 … {ARGS.max_duration}",
+        "instance": ARGS.instance.stem if ARGS.instance else f"RandomGenerator, durations 1 … {ARGS.max_duration}",
         "size": f"{env.num_jobs}x{env.num_machines}",
         "batch": ARGS.batch,
         "threads": ARGS.threads,

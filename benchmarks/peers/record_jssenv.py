@@ -105,18 +105,14 @@ def record(seed: int) -> list[dict[str, Any]]:
         for copy in range(5)
     ]
     texts += (
-        [("four_machines", FOUR_MACHINES)] * 2
-        + [("ft06", FT06)] * 4
-        + [("ta01", (BUNDLED / "ta01").read_text())] * 2
+        [("four_machines", FOUR_MACHINES)] * 2 + [("ft06", FT06)] * 4 + [("ta01", (BUNDLED / "ta01").read_text())] * 2
     )
     episodes = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "instance"
         for name, text in texts:
             path.write_text(text)
-            episodes.append(
-                play(JssEnv({"instance_path": path}), name, rng, (4, 3) if name == "four_machines" else ())
-            )
+            episodes.append(play(JssEnv({"instance_path": path}), name, rng, (4, 3) if name == "four_machines" else ()))
     return episodes
 
 

@@ -196,6 +196,24 @@ def test_step_limit_given_to_make(case):
         assert (all_rows[2].tolist(), all_rows[3].tolist()) == ([False] * 2, [step == 2] * 2)
 
 
+@pytest.mark.parametrize("case", FAMILIES)
+def test_spawned_processes_need_no_import(case):
+    """Gymnasium's AsyncVectorEnv makes the environments in new processes from their specs alone."""
+    name = next(iter(case.variants))
+    native = batch(case, name, 2, "NextStep")
+    parallel = gym.make_vec(
+        case.env_id, 2, vectorization_mode="async", vector_kwargs={"context": "spawn"}, **case.variants[name]
+    )
+    try:
+        assert_same(native.reset(seed=3), parallel.reset(seed=3))
+        rng = np.random.default_rng(0)
+        for _ in range(10):
+            actions = legal_actions(native.action_masks(), rng)
+            assert_same(native.step(actions), parallel.step(actions))
+    finally:
+        parallel.close()
+
+
 def test_no_warning_is_hidden():
     with warnings.catch_warnings(record=True) as caught, pytest.raises(UserWarning, match="seen"):
         warnings.warn("seen", UserWarning, stacklevel=1)

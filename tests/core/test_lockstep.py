@@ -67,9 +67,7 @@ def test_native_batch_is_sync_vector_env(case, name, mode):
     rng = np.random.default_rng(11)
     options = case.variants[name]
     native = batch(case, name, ROWS, mode)
-    sync = gym.make_vec(
-        case.env_id, ROWS, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **options
-    )
+    sync = gym.make_vec(case.env_id, ROWS, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **options)
     assert native.metadata["autoreset_mode"] == sync.metadata["autoreset_mode"]
     assert native.observation_space == sync.observation_space
     assert native.action_space == sync.action_space
@@ -85,9 +83,7 @@ def test_native_batch_is_sync_vector_env(case, name, mode):
     assert_same(native.reset(), sync.reset())
     assert_same(native.reset(seed=[5, 9, 1, 7]), sync.reset(seed=[5, 9, 1, 7]))
     mask = np.array([True, False, False, True])
-    assert_same(
-        native.reset(seed=50, options={"reset_mask": mask}), sync.reset(seed=50, options={"reset_mask": mask})
-    )
+    assert_same(native.reset(seed=50, options={"reset_mask": mask}), sync.reset(seed=50, options={"reset_mask": mask}))
     mask = np.array([False, True, False, True])
     assert_same(native.reset(options={"reset_mask": mask}), sync.reset(options={"reset_mask": mask}))
     assert_same(native.step(actions), sync.step(actions))

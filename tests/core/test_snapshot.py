@@ -177,7 +177,7 @@ def test_wrong_arguments(case, name):
         env.copy_rows([0, 1], [2])
     with pytest.raises(InputError, match="the snapshot holds 2 rows, got 1"):
         batch(case, name, 1).restore(saved)
-    for rows in ([0, 3], [-1, 0], [0, 0]):
+    for rows in ([0, 3], [-1, 0], [0, 0], [[0, 1]], [0.0, 1.0], [True, False]):
         with pytest.raises(InputError, match="rows"):
             env.restore(saved, rows)
     for source, target in (([0], [3]), ([5], [0]), ([0, 1], [2, 2])):

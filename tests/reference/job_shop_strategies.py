@@ -26,6 +26,17 @@ def instances(draw, equal_lengths=False, least_duration=0):
     return JobShopInstance("drawn", machine, duration, m)
 
 
+@st.composite
+def problems(draw):
+    """Draw instances with releases, due dates (negative and late ones too) and weights."""
+    plain = draw(instances())
+    n = plain.n_jobs
+    release = draw(st.lists(st.integers(0, 20), min_size=n, max_size=n)) if draw(st.booleans()) else None
+    due = draw(st.lists(st.integers(-5, 120), min_size=n, max_size=n))
+    weight = draw(st.lists(st.integers(0, 4), min_size=n, max_size=n))
+    return JobShopInstance("drawn", plain.machine, plain.duration, plain.n_machines, release, due, weight)
+
+
 def random_schedule(instance, seed):
     """Append the jobs' next operations in random order, each as early as its job and machine allow."""
     rng = np.random.default_rng(seed)

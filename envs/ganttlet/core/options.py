@@ -126,10 +126,14 @@ def as_seeds(seed: Any, rows: int) -> list[int | None]:
         raise InputError(f"seed: expected an integer, a sequence of integers or None, got {seed!r}")
     if len(given) != rows:
         raise InputError(f"seed: expected {rows} seeds, one per environment, got {len(given)}")
-    for one in given:
-        if one is not None and not (_is_integer(one) and 0 <= one < 2**64):
-            raise InputError(f"seed: expected integers in 0 … 2**64-1, got {one!r}")
-    return [None if one is None else int(one) for one in given]
+    return [None if one is None else as_seed("seed", one) for one in given]
+
+
+def as_seed(what: str, value: Any) -> int:
+    """Return ``value`` as an int of 64 bits without a sign."""
+    if not _is_integer(value) or not 0 <= value < 2**64:
+        raise InputError(f"{what}: expected an integer in 0 … 2**64-1, got {value!r}")
+    return int(value)
 
 
 def _is_integer(value: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganttlet.core.env import SingleEnv
 from ganttlet.core.errors import InputError, check_choice, check_options
-from ganttlet.core.options import COMMON_OPTIONS, as_count
+from ganttlet.core.options import COMMON_OPTIONS, as_count, as_seed
 from ganttlet.core.pool import InstancePool, Ints
 from ganttlet.core.vector_env import BatchEnv, Obs
 from ganttlet.job_shop.features import graph_spec, show_rows, write_static
@@ -32,7 +32,7 @@ DEFAULTS: Mapping[str, Any] = {
     "instances": None,
     "generator": None,
     "pool_size": None,
-    "pool_seed": 0,
+    "pool_seed": None,
     "timing": "nondelay",
     "objective": "makespan",
     "reward": "bound",
@@ -82,7 +82,8 @@ class JobShopVectorEnv(BatchEnv):
             state=make_state(num_envs, jobs, machines, ops, machine_ops, insert=ordered, graph=graph),
             objectives=OBJECTIVES if tardiness or known_due else OBJECTIVES[:2],
             objective_rows=len(OBJECTIVES),
-            longest_episode=3 * jobs * ops + jobs if waiting else jobs * ops,
+            # Each wait passes the end of an operation or a release.
+            longest_episode=2 * jobs * ops + jobs if waiting else jobs * ops,
             solution_fields=("start",),
             options=common,
         )
@@ -170,18 +171,21 @@ def _check_options(own: Mapping[str, Any]) -> None:
             f"reward='idle' measures the makespan; with objective={own['objective']!r} use 'bound' or 'terminal'"
         )
     for key in ("window", "max_jobs", "max_machines", "max_ops", "max_machine_ops", "pool_size"):
-        value = own[key]
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
-            raise InputError(f"{key}: expected an integer of at least 1, got {value!r}")
+        if own[key] is not None or key == "window":
+            as_count(key, own[key])
     given = [key for key in ("instance", "instances", "generator") if own[key] is not None]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)}: give only one of them")
-    if own["pool_size"] is not None and "generator" not in given:
-        raise InputError("pool_size: needs a generator to fill the pool from")
+    if own["pool_size"] is not None and given not in ([], ["generator"]):
+        raise InputError(f"pool_size: a pool is filled by a generator; leave {given[0]!r} out")
+    if own["pool_seed"] is not None and own["pool_size"] is None:
+        raise InputError("pool_seed: needs pool_size")
+    if own["max_machine_ops"] is not None and own["timing"] != "insert":
+        raise InputError("max_machine_ops: only timing='insert' limits the operations of a machine")
 
 
 def _sources(own: Mapping[str, Any]) -> tuple[list[JobShopInstance], Generator | None]:
-    """Return the fixed instances, or the generator of fresh ones."""
+    """Return the fixed instances, if any, and the generator, if any, which fills a pool of them or draws afresh."""
     if own["instance"] is not None:
         return [resolve(own["instance"])], None
     if own["instances"] is not None:
@@ -199,9 +203,8 @@ def _sources(own: Mapping[str, Any]) -> tuple[list[JobShopInstance], Generator |
         raise InputError(
             f"objective={own['objective']!r} needs due dates; give the generator a 'due_factor', for example 1.5"
         )
-    if own["pool_size"] is not None:
-        return [generator.sample(own["pool_seed"] + i) for i in range(own["pool_size"])], None
-    return [], generator
+    first = 0 if own["pool_seed"] is None else as_seed("pool_seed", own["pool_seed"])
+    return [generator.sample(first + i) for i in range(own["pool_size"] or 0)], generator
 
 
 def _sizes(own: Mapping[str, Any], instances: list[JobShopInstance], generator: Generator | None) -> Sizes:
@@ -220,7 +223,7 @@ def _sizes(own: Mapping[str, Any], instances: list[JobShopInstance], generator: 
 
 
 class JobShopEnv(SingleEnv):
-    """The job shop, one operation placed per decision.
+    """The job shop as a decision process: one operation placed per step.
 
     ## Description
     n jobs visit machines, each job in its own fixed order; a machine works on one operation at a time and operations
@@ -232,11 +235,11 @@ class JobShopEnv(SingleEnv):
     | timing | jobs that may be chosen | start | schedules reached |
     |---|---|---|---|
     | `nondelay` | est_j = t = min est | est_j = max(R_j, F_k) | non-delay; may exclude every optimum |
-    | `active` | rivals on the machine of the earliest completion, before it | est_j | active; contain an optimum |
-    | `wait` | est_j = t, or wait until the next est | est_j ≥ the time waited for | semi-active; contain an optimum |
+    | `active` | on the machine of the earliest completion, est_j before it | est_j | active; with an optimum |
+    | `wait` | est_j = t, or wait until the next est | est_j ≥ the time waited for | semi-active; with an optimum |
     | `wait_jssenv` | JSSEnv 1.1.0's clock with its two pruning rules | t | a subset of semi-active |
-    | `append` | any unfinished job | est_j, after all of its machine | semi-active; contain an optimum |
-    | `insert` | any unfinished job | the earliest gap of its machine that fits | contain an optimum |
+    | `append` | any unfinished job | est_j, after all of its machine | semi-active; with an optimum |
+    | `insert` | any unfinished job | the earliest gap of its machine that fits | with an optimum |
 
     ## Action Space
     `Discrete(N)`: a job of the padded space of N jobs. `wait` and `wait_jssenv` add action N, to wait. The mask is in

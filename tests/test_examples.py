@@ -1,0 +1,52 @@
+"""Every program of examples/ runs, with budgets of seconds, and says what it should."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+CASES = {
+    "plain_loop.py": ([], r"makespan 1462, feasible True"),
+    "vector_loop.py": ([], r"\d{3} episodes, mean makespan"),
+    "sb3_ppo.py": (["512"], r"trained for 512 steps"),
+    "maskable_ppo.py": (["512"], r"makespan \d+ on ft06"),
+    "cleanrl_like.py": (["3"], r"update 2: mean makespan"),
+    "pyg.py": ([], r"'op': \(288, 32\)"),
+    "own_instance.py": (["chart.svg"], r"optimum .*'weighted_tardiness': 7\.0.* optimal"),
+}
+
+
+def test_every_example_is_here():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_example(name, tmp_path):
+    arguments, expected = CASES[name]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(expected, done.stdout), done.stdout
+    if name == "own_instance.py":
+        assert (tmp_path / "chart.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.long
+def test_the_cleanrl_like_loop_learns(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "cleanrl_like.py"), "100"], capture_output=True, text=True, check=True
+    )
+    means = [float(mean) for mean in re.findall(r"mean makespan ([\d.]+)", done.stdout)]
+    assert sum(means[-20:]) / 20 < sum(means[:3]) / 3 - 20
