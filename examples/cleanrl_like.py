@@ -2,11 +2,12 @@
 
 import sys
 
-import ganttlet  # noqa: F401  (registers the environments)
 import gymnasium as gym
 import torch
 from torch import nn
 from torch.distributions import Categorical
+
+import ganttlet  # noqa: F401  (registers the environments)
 
 UPDATES, ENVS, STEPS, GAMMA, LAMBDA, CLIP = int(sys.argv[1]) if len(sys.argv) > 1 else 40, 64, 36, 1.0, 0.95, 0.2
 torch.manual_seed(0)
@@ -18,8 +19,7 @@ optimiser = torch.optim.Adam([*actor.parameters(), *critic.parameters()], lr=3e-
 
 
 def act(job, mask):
-    logits = actor(job).squeeze(-1).masked_fill(mask == 0, -1e9)
-    return Categorical(logits=logits), critic(job).squeeze(-1).sum(1)
+    return Categorical(logits=actor(job).squeeze(-1).masked_fill(mask == 0, -1e9)), critic(job).squeeze(-1).sum(1)
 
 
 obs, _ = envs.reset(seed=0)

@@ -2,10 +2,11 @@
 
 import sys
 
-import ganttlet  # noqa: F401  (registers the environments)
 import gymnasium as gym
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.utils import get_action_masks
+
+import ganttlet  # noqa: F401  (registers the environments)
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
 env = gym.make("ganttlet/JobShop-v0", instance="ft06")

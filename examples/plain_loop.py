@@ -1,8 +1,9 @@
 """One episode of a Taillard instance by hand: the shortest operation first."""
 
-import ganttlet  # noqa: F401  (registers the environments)
 import gymnasium as gym
 import numpy as np
+
+import ganttlet  # noqa: F401  (registers the environments)
 from ganttlet.job_shop import validate
 
 env = gym.make("ganttlet/JobShop-v0", instance="ta01")

@@ -1,9 +1,10 @@
 """A batch of graph observations as one torch-geometric HeteroData, through a message-passing layer."""
 
-import ganttlet  # noqa: F401  (registers the environments)
 import gymnasium as gym
-from ganttlet_agents.policy.hetero import to_hetero_data
 from torch_geometric.nn import HeteroConv, SAGEConv
+
+import ganttlet  # noqa: F401  (registers the environments)
+from ganttlet_agents.policy.hetero import to_hetero_data
 
 envs = gym.make_vec("ganttlet/JobShop-v0", num_envs=8, observation="graph")
 obs, _ = envs.reset(seed=0)

@@ -1,8 +1,9 @@
 """A native batch of 64 fresh job shops, random legal actions, without copies."""
 
-import ganttlet  # noqa: F401  (registers the environments)
 import gymnasium as gym
 import numpy as np
+
+import ganttlet  # noqa: F401  (registers the environments)
 
 envs = gym.make_vec(
     "ganttlet/JobShop-v0", num_envs=64, generator={"name": "uniform", "jobs": [4, 8], "machines": 5}, copy=False

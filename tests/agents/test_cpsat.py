@@ -116,9 +116,8 @@ def test_tardiness_needs_due_dates():
 
 def test_weights_beyond_int64_are_refused():
     n, big = 4, 2**31 - 1
-    instance = JobShopInstance("huge", [[0]] * n, [[big // n - 1]] * n, 1, due=[-big] * n, weight=[big] * n)
-    with pytest.raises(InputError, match=r"weighted_tardiness may reach \d+, too large"):
-        solve_cpsat(instance, "weighted_tardiness")
+    with pytest.raises(InputError, match=r"weighted tardiness may reach .*, over 2\*\*53"):
+        JobShopInstance("huge", [[0]] * n, [[big // n - 1]] * n, 1, due=[-big] * n, weight=[big] * n)
 
 
 @pytest.mark.parametrize(

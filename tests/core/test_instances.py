@@ -163,6 +163,25 @@ def test_static_blocks_by_number(case):
 
 
 @pytest.mark.parametrize("case", FAMILIES)
+def test_numbers_travel_with_copies_and_snapshots(case):
+    """The blocks of a copied or restored row are found after the row it came from has moved on."""
+    env, other = batch(case, case.indexed, 2), batch(case, case.indexed, 2)
+    for reset in ({"seed": 4}, {"options": {"instance": [case.instances[0], case.instances[1]]}}):
+        other.reset(seed=77)
+        first = env.reset(**reset)[0]["instance_id"][:1]
+        blocks = env.static(first)
+        saved = env.snapshot([0])
+        env.copy_rows([0], [1])
+        for target in (env, other):
+            if target is other:
+                other.restore(saved, [1])
+            for _ in range(2):
+                target.reset(options={"reset_mask": np.array([True, False])})
+            assert target._obs["instance_id"][1] == first[0]
+            assert_same(target.static(first), blocks)
+
+
+@pytest.mark.parametrize("case", FAMILIES)
 def test_static_needs_static_blocks(case):
     plain = [name for name in case.variants if not any(b.static for b in batch(case, name, 1).graph.blocks())]
     for name in plain:

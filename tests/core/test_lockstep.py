@@ -1,4 +1,4 @@
-"""Exact equality, step by step: native batch = single environments = the slow oracle, and = Gymnasium's SyncVectorEnv."""
+"""Exact equality, step by step: batch row = single environment = slow oracle, and batch = Gymnasium's SyncVectorEnv."""
 
 import gymnasium as gym
 import numpy as np
@@ -69,6 +69,7 @@ def test_native_batch_is_sync_vector_env(case, name, mode):
     native = batch(case, name, ROWS, mode)
     sync = gym.make_vec(case.env_id, ROWS, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}, **options)
     assert native.metadata["autoreset_mode"] == sync.metadata["autoreset_mode"]
+    assert "autoreset_mode" not in single(case, name).metadata
     assert native.observation_space == sync.observation_space
     assert native.action_space == sync.action_space
     assert native.single_observation_space == sync.single_observation_space

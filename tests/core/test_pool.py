@@ -1,10 +1,10 @@
 """The instance pool: even choice, and slots that are never shared while in use."""
 
 import numpy as np
+import pytest
 
 from ganttlet.core.pool import draw_keys, pick
 from reference.play import FAMILIES, batch, legal_actions
-import pytest
 
 
 @pytest.mark.parametrize("along", ["seeds", "episodes"])

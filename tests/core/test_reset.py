@@ -112,6 +112,25 @@ def test_partial_reset_leaves_the_other_rows_alone(case, name):
         assert_same(row_of(after[4], row), row_of(expected[4], row))
 
 
+@both
+def test_a_reset_in_mid_episode_leaves_no_trace(case, name):
+    """Whatever was played before, waiting wherever it is legal included."""
+    rng = np.random.default_rng(2)
+    rows = 40
+    used = batch(case, name, rows)
+    used.reset(seed=0)
+    for seed in range(12):
+        for _ in range(rng.integers(1, 9)):
+            masks = used.action_masks()
+            last = masks.shape[1] - 1 - masks[:, ::-1].argmax(axis=1)
+            used.step(np.where(rng.random(rows) < 0.5, last, legal_actions(masks, rng)))
+        fresh = batch(case, name, rows)
+        assert_same(used.reset(seed=seed), fresh.reset(seed=seed))
+        for _ in range(5):
+            actions = legal_actions(fresh.action_masks(), rng)
+            assert_same(used.step(actions), fresh.step(actions))
+
+
 def wrong_resets(case):
     """(arguments of a batch of 3, what the error must name)."""
     ones = np.ones(3, bool)
@@ -177,7 +196,7 @@ def test_wrong_arguments_of_a_single_reset(case, name):
         with pytest.raises(InputError, match="seed"):
             env.reset(seed=seed)
     for options in ({"surprise": 1}, {"instance": dict(case.too_large)}, {"instance": []}, "text"):
-        with pytest.raises(InputError, match="option|instance"):
+        with pytest.raises(InputError, match=r"option|instance"):
             env.reset(options=options)
     assert env.instance.digest == digest
 

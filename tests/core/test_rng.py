@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ganttlet.core.rng import key_of, random_legal, randint, scramble, uniform
+from ganttlet.core.rng import key_of, randint, random_legal, scramble, uniform
 
 
 def plain_scramble(x):

@@ -129,11 +129,16 @@ def test_finished_rows_can_be_saved_and_copied(case, name):
     result = env.step(legal_actions(env.action_masks(), rng))
     assert (result[1].tolist(), result[2].tolist()) == ([0.0, 0.0], [True, True])
     assert env.solution(1 - row) == solution
-    env.reset(seed=9)
-    env.restore(saved, [1 - row])
-    result = env.step(legal_actions(env.action_masks(), rng))
-    assert result[2][1 - row]
-    assert env.solution(1 - row) == solution
+    fresh = batch(case, name, 2)
+    for target in (env, fresh):
+        target.reset(seed=9)
+        target.restore(saved, [1 - row])
+        actions = legal_actions(target.action_masks(), rng)
+        actions[1 - row] = -1
+        result = target.step(actions)
+        assert (result[1][1 - row], result[2].tolist()) == (0.0, [row == 1, row == 0])
+        assert not result[4]["illegal_action"].any()
+        assert target.solution(1 - row) == solution
 
 
 @both

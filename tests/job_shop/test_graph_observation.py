@@ -63,7 +63,7 @@ def test_extreme_durations_are_clipped_into_the_space(timing):
         dict(duration=[[0, 0], [0, 0]], release=[0, 0], due=[0, 0]),
         dict(duration=[[0, 0], [0, top - 5]], release=[5, 0], due=[-(2**31), top]),
         dict(duration=[[1, 0], [0, 0]], release=[0, top - 1], due=[top, -(2**31)], weight=[0, 0]),
-        dict(duration=[[top // 2, top // 2], [0, 1]], release=[0, 0], due=[0, 0], weight=[top, 1]),
+        dict(duration=[[top // 2, top // 2], [0, 1]], release=[0, 0], due=[0, 0], weight=[2**20, 1]),
     ]
     for facts in shops:
         instance = JobShopInstance("extreme", [[0, 1], [1, 0]], n_machines=2, **facts)

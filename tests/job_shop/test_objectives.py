@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from families import shop
+from ganttlet.core.errors import InputError
 from ganttlet.job_shop.env import JobShopVectorEnv
 from reference.play import row_of
 
@@ -84,6 +85,17 @@ def test_discount_is_gamma_at_every_decision():
     assert [info["discount"] for info in infos] == [0.75] * 4
     _, infos, _ = play()
     assert [info["discount"] for info in infos] == [1.0] * 4
+
+
+def test_weighted_tardiness_beyond_exact_floats_is_refused():
+    """Sums of 64-bit integers would wrap around, silently, in the kernel and in the validator alike."""
+    top = 2**31 - 1
+    jobs = [[(0, top // 3)], [(0, top // 3)]]
+    with pytest.raises(InputError, match=r"field 'weight': weighted tardiness may reach .*2\*\*53"):
+        shop(jobs, 1, due=[-(2**31)] * 2, weight=[top, top])
+    largest = shop(jobs, 1, due=[0, 0], weight=[2**20, 2**20])
+    _, infos, _ = play((0, 1), largest, objective="weighted_tardiness")
+    assert infos[-1]["objectives"]["weighted_tardiness"] == 2**20 * 3 * (top // 3)
 
 
 def test_early_jobs_are_not_tardy_and_weights_of_zero_do_not_count():

@@ -75,7 +75,7 @@ def test_returns(seed):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_cp_is_bound_propagation(seed):
-    """A store of start bounds as in JobShopCPEnv: legal iff the bound is least; waiting lifts every bound to the next."""
+    """Start bounds as in JobShopCPEnv: a job is legal iff its bound is least; waiting lifts all bounds to the next."""
     rng = np.random.default_rng(seed)
     env = JobShopVectorEnv(1, preset="cp", generator={"name": "uniform", "jobs": 4, "machines": 3, "high": 9})
     _, info = env.reset(seed=seed)

@@ -50,9 +50,8 @@ def differences(a: Any, b: Any, where: str = "") -> list[str]:
         return [found for i, pair in enumerate(zip(a, b, strict=True)) for found in differences(*pair, f"{where}({i})")]
     if isinstance(a, dict) or isinstance(b, dict):
         if not (isinstance(a, dict) and isinstance(b, dict)) or set(a) != set(b):
-            return [
-                f"{where}: {a if not isinstance(a, dict) else sorted(a)} / {b if not isinstance(b, dict) else sorted(b)}"
-            ]
+            keys = [sorted(part) if isinstance(part, dict) else part for part in (a, b)]
+            return [f"{where}: {keys[0]!r} / {keys[1]!r}"]
         return [found for key in sorted(a) for found in differences(a[key], b[key], f"{where}/{key}")]
     if isinstance(a, np.ndarray) and a.dtype == object:
         if not isinstance(b, np.ndarray) or b.dtype != object or a.shape != b.shape:

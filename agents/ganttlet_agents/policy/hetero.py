@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+
 from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet.core.graph import GraphSpec
 

@@ -11,7 +11,7 @@ from ganttlet.core.jit import jit
 
 
 class Flags(NamedTuple):
-    """What every family's kernel reads (active) and writes (reward, terminated, illegal), one entry per row.
+    """What every family's kernel reads (active) and writes (reward, terminated, illegal), an entry per row.
 
     Fields:
         active: (B,) bool, rows that play this step; the kernel leaves the others alone.
@@ -19,7 +19,7 @@ class Flags(NamedTuple):
         terminated, truncated, illegal: (B,) bool.
         done: (B,) bool, terminated or truncated in the last step played.
         steps: (B,) int64, actions taken in the episode, illegal ones included.
-        discount: (B,) float64, gamma to the power of the time or moves that the step took.
+        discount: (B,) float64, gamma; a family whose steps take different times or moves writes gamma to their power.
     """
 
     active: NDArray[np.bool_]

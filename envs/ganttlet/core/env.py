@@ -31,6 +31,7 @@ class SingleEnv(gym.Env[Obs, Any]):
             if key in kwargs:
                 raise InputError(f"{type(self).__name__} option: {key!r} belongs to batches; use gym.make_vec")
         self.batch: BatchEnv = type(self).batch_class(num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+        self.metadata = dict(type(self).metadata)  # Gymnasium 1.2's SyncVectorEnv writes into it
         self.observation_space = self.batch.single_observation_space
         self.action_space = self.batch.single_action_space
         self.render_mode = self.batch.render_mode

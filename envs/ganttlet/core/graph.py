@@ -107,11 +107,14 @@ class GraphSpec:
         _check_known("GraphSpec: node type", [*ends, *(target for _, target in self.focus)], nodes)
         _check_known("GraphSpec: segment over", [s.over for s in self.segments], [*nodes, *edges, "context"])
         _check_known("GraphSpec: phase", [s.phase for s in self.segments if s.phase], self.phases)
-        for part in (*self.nodes, *(edge for edge in self.edges if edge.kind == "list")):
-            if part.count < 1:
-                raise InputError(f"GraphSpec: {part.name!r}: expected a count of at least 1, got {part.count}")
+        counts = [(node.name, node.count) for node in self.nodes]
+        counts += [(edge.name, edge.count) for edge in self.edges if edge.kind == "list"]
+        for name, count in counts:
+            if count < 1:
+                raise InputError(f"GraphSpec: {name!r}: expected a count of at least 1, got {count}")
         _check_distinct("GraphSpec: observation key", [block.key for block in self.blocks()])
-        for features in (self.context, *(part.features for part in (*self.nodes, *self.edges))):
+        columns = [self.context, *(node.features for node in self.nodes), *(edge.features for edge in self.edges)]
+        for features in columns:
             _check_distinct("GraphSpec: feature", _names(features))
 
     def node(self, name: str) -> NodeType:

@@ -97,7 +97,7 @@ class JobShopVectorEnv(BatchEnv):
 
     def view(self) -> JobShopView:
         """Return what rules see of this batch; it follows the live state until the next reset."""
-        return JobShopView(self._state, self._storage.arrays, self._slot)
+        return JobShopView(self._state, self._storage, self._slot)
 
     def _load(self, rows: Ints) -> None:
         load_rows(rows, self._slot, self._timing, tuple(self._storage.arrays), tuple(self._state), self._objectives)

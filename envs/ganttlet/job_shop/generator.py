@@ -14,7 +14,7 @@ import numpy as np
 from ganttlet.core.errors import InputError, check_choice, check_keys
 from ganttlet.core.jit import jit
 from ganttlet.core.rng import key_of, randint
-from ganttlet.job_shop.instance import INT32_MAX, Array, JobShopInstance
+from ganttlet.job_shop.instance import EXACT, INT32_MAX, Array, JobShopInstance
 from ganttlet.job_shop.solution import Schedule
 from ganttlet.job_shop.taillard import HIGH, LOW, MODULUS, fill_taillard
 
@@ -157,6 +157,10 @@ class Generator:
         latest = release[1] + jobs[1] * self.max_ops * high
         if max(latest, release[1] + due * self.max_ops * high // 1000) > INT32_MAX:
             raise InputError(f"generator {name!r}: times may exceed int32; use fewer jobs or smaller durations")
+        if self.has_due and weights[1] * jobs[1] * latest > EXACT:
+            raise InputError(
+                f"generator {name!r}: key 'weights': weighted tardiness may exceed 2**53; use smaller weights"
+            )
         params[KIND] = TAILLARD if name == "taillard" else ROUTES
         params[SPLIT], params[DUE] = split, due
         for slot, value in (

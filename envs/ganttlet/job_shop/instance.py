@@ -12,6 +12,7 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.record import Instance, int_array
 
 INT32_MAX = int(np.iinfo(np.int32).max)
+EXACT = 2**53  # up to here every integer is a float64
 Array = np.ndarray[Any, Any]
 
 
@@ -101,6 +102,12 @@ class JobShopInstance(Instance):
             raise InputError(
                 f"field 'duration': all durations plus the last release add up to {horizon}, over int32 ({INT32_MAX})"
             )
+        if self.due is not None:
+            worst = float((self.weight * np.maximum(0.0, horizon - self.due.astype(float))).sum())
+            if worst > EXACT:
+                raise InputError(
+                    f"field 'weight': weighted tardiness may reach {worst:.3g}, over 2**53; use smaller weights"
+                )
 
     @property
     def n_jobs(self) -> int:

@@ -101,13 +101,13 @@ class JobShopStorage:
 
     def generate(self, slots: Ints, keys: np.ndarray[Any, Any]) -> None:
         """Draw a fresh instance into each slot from its key."""
-        if self.generator is None:
-            raise InputError("this environment has no generator")
-        if self.generator.params is None:
+        generator = self.generator
+        assert generator is not None, "a pool without fixed instances has a generator"
+        if generator.params is None:
             for slot, key in zip(slots, keys, strict=True):
-                self.put(int(slot), self.generator.sample_key(key))
+                self.put(int(slot), generator.sample_key(key))
         else:
-            generate_rows(slots, keys, self.generator.params, self.generator.has_due, tuple(self.arrays))
+            generate_rows(slots, keys, generator.params, generator.has_due, tuple(self.arrays))
 
     def copy(self, source: Ints, target: Ints) -> None:
         """Copy slots ``source`` to slots ``target``."""

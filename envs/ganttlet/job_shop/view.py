@@ -21,8 +21,8 @@ from ganttlet.job_shop.layout import (
     WEIGHT,
     WORK,
     State,
-    Store,
 )
+from ganttlet.job_shop.storage import JobShopStorage
 
 Ints = NDArray[np.int64]
 
@@ -43,8 +43,8 @@ class JobShopView:
         clock: (B, 1), time of the decision.
     """
 
-    def __init__(self, state: State, store: Store, slot: Ints) -> None:
-        self._state, self._store, self._slot = state, store, slot
+    def __init__(self, state: State, storage: JobShopStorage, slot: Ints) -> None:
+        self._state, self._storage, self._slot = state, storage, slot
         self.legal: NDArray[np.bool_] = state.legal.view(np.bool_)
         self.duration = state.jobs[:, DURATION]
         self.work = state.jobs[:, WORK]
@@ -53,7 +53,7 @@ class JobShopView:
         self.clock: Ints = state.totals[:, CLOCK, None]
 
     def _fact(self, column: int) -> NDArray[Any]:
-        facts: NDArray[Any] = self._store.facts[self._slot, column]
+        facts: NDArray[Any] = self._storage.arrays.facts[self._slot, column]
         return facts
 
     @property
@@ -65,7 +65,7 @@ class JobShopView:
     @cached_property
     def total(self) -> NDArray[Any]:
         """(B, N), processing time of each job."""
-        work: NDArray[Any] = self._store.ops[self._slot, TAIL, :, 0]
+        work: NDArray[Any] = self._storage.arrays.ops[self._slot, TAIL, :, 0]
         return work
 
     @cached_property
