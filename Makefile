@@ -7,7 +7,6 @@ EXTRAS ?= all
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
-DEMO_METHODS := rule:spt_twkr,rule:mwkr,rule:mor,rule:spt,rule:fifo,solver:cpsat:time=5
 
 .PHONY: help install demo test test-all lint format docs bench constraints clean
 
@@ -22,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PY) -c "import pathlib; pathlib.Path('$(STAMP)').touch()"
 
 demo: $(STAMP)  ## compare five rules and CP-SAT on Taillard's ta01-ta10: a table and an HTML page
-	$(PY) evaluate.py run --suite taillard_quick --methods "$(DEMO_METHODS)" --name demo
+	$(PY) evaluate.py run --suite taillard_quick --name demo
 
 test: $(STAMP)  ## the fast tests
 	$(PY) -m pytest -n auto
@@ -46,6 +45,7 @@ docs: $(STAMP)  ## build the documentation into site/
 bench: $(STAMP)  ## measure speed against the peers, in venvs of their own under .bench/
 	$(PY) benchmarks/peers/setup.py
 	$(PY) benchmarks/engine.py
+	$(PY) benchmarks/footprint.py
 
 constraints: $(STAMP)  ## write the versions installed now into constraints.txt
 	@echo "# Exact versions of all that continuous integration installs; written by: make constraints" > constraints.tmp

@@ -3,8 +3,8 @@
     python benchmarks/peers/setup.py
     python benchmarks/engine.py [--quick] [--out benchmarks/results/engine.json]
 
-Random legal actions, observation and mask included, resets inside the time. Each rate is the median of its repeats;
-ours and the peers' repeats take turns, so that other work on the machine falls on both.
+Random legal actions, observation and mask included, resets inside the time; timing nondelay unless said otherwise.
+Each rate is the median of its repeats; ours and the peers' take turns, so that other work on the machine falls on both.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ BATCHES = (1, 16, 64, 256, 1024, 4096)
 class Batch:
     """A batch and its action buffer, warmed up."""
 
-    def __init__(self, instance: str, batch: int, *, copy: bool) -> None:
-        self.env = JobShopVectorEnv(batch, instance=instance, copy=copy, autoreset_mode="same_step")
+    def __init__(self, instance: str, batch: int, *, copy: bool, **options: Any) -> None:
+        self.env = JobShopVectorEnv(batch, instance=instance, copy=copy, autoreset_mode="same_step", **options)
         self.env.reset(seed=0)
         self.actions = np.zeros(batch, np.int64)
         self.turn = 0
@@ -90,13 +90,16 @@ def single(seconds: float, *, wrapped: bool) -> float:
 
 
 def dispatch_cost() -> dict[str, float]:
-    """Return microseconds per step of a single environment: the two kernels alone, in place, and with its copies."""
+    """Return microseconds per step of a single environment: an idle kernel call, in place, and with its copies."""
     env = gym.make("ganttlet/JobShop-v0", instance="ta80").unwrapped
     env.reset(seed=0)
     batch, actions = env.batch, np.zeros(1, np.int64)
     cost = {}
     for name, call in (
-        ("kernels, nothing to play (dispatch)", lambda: (batch._flags.active.fill(False), batch._advance(actions))),
+        (
+            "one kernel call with nothing to play (dispatch)",
+            lambda: (batch._flags.active.fill(False), batch._advance(actions)),
+        ),
         ("step in place", lambda: (random_legal(batch._mask, 1, actions), batch.step_in_place(actions))),
         ("step", lambda: (random_legal(batch._mask, 1, actions), env.step(actions[0]))),
     ):
@@ -127,12 +130,14 @@ def peer(name: str, *arguments: str) -> dict[str, object] | None:
 
 
 def against_jssenv(instance: str, rounds: int, seconds: float) -> dict[str, float]:
-    """Take turns with JSSEnv on one instance; median rates and ratios."""
+    """Take turns with JSSEnv on one instance; median rates and ratios. ``same process``: preset jssenv, copies."""
     copied, live = Batch(instance, 256, copy=True), Batch(instance, 256, copy=False)
-    rows: dict[str, list[float]] = {"copies": [], "live": [], "gym.make": [], "jssenv": []}
+    same = Batch(instance, 256, copy=True, preset="jssenv")
+    rows: dict[str, list[float]] = {"copies": [], "live": [], "same process": [], "gym.make": [], "jssenv": []}
     for _ in range(rounds):
         rows["copies"].append(copied.play(seconds))
         rows["live"].append(live.play(seconds))
+        rows["same process"].append(same.play(seconds))
         if instance == "ta01":
             rows["gym.make"].append(single(seconds, wrapped=True))
         answer = peer("jssenv", "--instance", instance, "--seconds", str(seconds), "--repeats", "1")
@@ -140,7 +145,7 @@ def against_jssenv(instance: str, rounds: int, seconds: float) -> dict[str, floa
             rows["jssenv"].append(float(answer["steps_per_s"]))  # type: ignore[arg-type]
     result = {name: statistics.median(rates) for name, rates in rows.items() if rates}
     if "jssenv" in result:
-        for name in ("copies", "live", "gym.make"):
+        for name in ("copies", "live", "same process", "gym.make"):
             if name in result:
                 result[f"{name} / jssenv"] = result[name] / result["jssenv"]
     return {name: round(value, 1) for name, value in result.items()}

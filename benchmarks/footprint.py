@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -56,7 +58,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "footprint.json")
     options = parser.parse_args()
-    result: dict[str, object] = {"command": " ".join(["python", *sys.argv])}
+    result: dict[str, object] = {
+        "command": " ".join(["python", *sys.argv]),
+        "device": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    }
     if sys.platform.startswith("linux"):
         for observation in ("jobs", "graph"):
             code = MEMORY.replace("OBSERVATION", repr(observation))

@@ -59,10 +59,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         subprocess.run([sys.executable, str(HERE.parent / "evaluate.py"), *arguments, "--out", str(out)], check=True)
+        meta = json.loads((out / "meta.json").read_text(encoding="utf-8"))
         rows = [json.loads(line) for line in (out / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
     result = {
         "command": f"python benchmarks/quality.py {name}",
         "evaluate": "python evaluate.py " + " ".join(arguments),
+        "device": meta["device"],
+        "versions": meta["versions"],
+        "commit": meta["commit"],
         "references": sorted({row["reference_kind"] for row in rows}),
         "methods": summary(rows),
     }

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -75,6 +76,59 @@ def test_options_reach_the_run():
     assert not Path("out/report.html").exists()
 
 
+def test_commas_separate_seeds_and_objectives():
+    words = ["--instances", "sack:s01", "--methods", "rule:smallest", "--out", "out", "--no-report"]
+    assert evaluate(*words, "--seeds", "0,1", "--objectives", "slack,count") == 0
+    rows = load_results(Path("out")).rows
+    assert [(row.objective, row.seed) for row in rows] == [("slack", 0), ("slack", 1), ("count", 0), ("count", 1)]
+
+
+def test_help_tells_of_commas(capsys):
+    with pytest.raises(SystemExit):
+        evaluate("--help")
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Objectives to judge by, separated by commas or spaces" in text
+    assert "numbers separated by commas or spaces" in text
+
+
+def test_suite_with_a_blank_in_its_name(capsys):
+    Path("my suite.yaml").write_text("family: sack\ninstances: [s01]\nmethods: [rule:smallest]\n", encoding="utf-8")
+    assert evaluate("--suite", "my suite.yaml", "--no-report") == 0
+    assert load_results(Path("results/my-suite-1")).meta["suite"]["name"] == "my suite"
+    capsys.readouterr()
+    for name in ("my suite", ""):
+        assert evaluate("--suite", "my suite.yaml", "--name", name) == 2
+        assert "expected letters, digits" in one_line(capsys)
+
+
+def test_page_that_cannot_be_written_takes_one_line(capsys):
+    assert evaluate("--instances", "sack:s01", "--methods", "rule:smallest", "--out", "out", "--no-report") == 0
+    Path("file").write_text("", encoding="utf-8")
+    page = Path("file") / "page.html"
+    capsys.readouterr()
+    assert main(["evaluate", "report", "out", "--out", str(page)]) == 2
+    assert f"error: {page}: cannot be written: " in one_line(capsys)
+
+
+def test_full_disk_takes_one_line(capsys, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert evaluate("--instances", "sack:s01", "--methods", "rule:smallest", "--out", "out") == 2
+    assert f"rows.jsonl: cannot be written: {os.strerror(errno.ENOSPC)}" in one_line(capsys)
+    assert load_results(Path("out")).meta["state"] == "interrupted"
+
+
+def test_any_other_file_error_takes_one_line(capsys, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", "somewhere")
+
+    monkeypatch.setattr("ganttlet_agents.cli.evaluate.new_folder", refuse)
+    assert evaluate("--instances", "sack:s01", "--methods", "rule:smallest") == 2
+    assert one_line(capsys) == "error: somewhere: Permission denied\n"
+
+
 def test_suite_by_path_with_its_own_methods():
     Path("mine.yaml").write_text("family: sack\ninstances: [s01]\nmethods: [rule:smallest]\n", encoding="utf-8")
     assert evaluate("--suite", "mine.yaml") == 0
@@ -116,6 +170,12 @@ def test_conflicts_set_the_exit_code():
             "--seeds: a seed is given twice",
         ),
         (["--instances", "sack:s01", "--methods", "rule:random", "--reference", "best"], "expected kind:name"),
+        (
+            ["--instances", "sack:s01", "--methods", "rule:random", "--reference", "optimal"],
+            "reference: expected one of best_known, none, or a method",
+        ),
+        (["--instances", "sack:s01", "--methods", "rule:random", "--objectives", ","], "--objectives: none given"),
+        (["--instances", "sack:s01", "--methods", "rule:random", "--seeds", ","], "--seeds: got []"),
         (["--instances", "sack:s01", "--methods", "rule:random", "--baseline", "rule:x"], "--baseline: unknown method"),
         (["--instances", "sack:s01", "--methods", "rule:random", "--charts", "-1"], "--charts: got -1"),
         (["--instances", "sack:s01", "--methods", "rule:random", "--name", "x"], "--out and --name are both given"),

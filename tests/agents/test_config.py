@@ -130,6 +130,20 @@ def test_files_are_found_beside_the_suite(write_suite, sack, tmp_path):
     assert [entry.label for entry in load_instances(suite)] == ["s02"]
 
 
+def test_brackets_in_file_names_are_no_pattern(sack, tmp_path, monkeypatch):
+    folder = tmp_path / "runs [old]"
+    folder.mkdir()
+    for index, name in ((1, "a[1].json"), (2, "a1.json"), (3, "b.json")):
+        sack.resolve(f"s0{index}").save(folder / name)
+    path = folder / "mine.yaml"
+    path.write_text("family: sack\ninstances: ['a[1].json']\n", encoding="utf-8")
+    assert [entry.label for entry in load_instances(load_suite(str(path)))] == ["s01"]
+    path.write_text("family: sack\ninstances: ['[ab]1.json', '*b.json']\n", encoding="utf-8")
+    assert [entry.label for entry in load_instances(load_suite(str(path)))] == ["s02", "s03"]
+    monkeypatch.chdir(folder)
+    assert [entry.label for entry in load_instances(adhoc_suite(["sack:a[1].json"]))] == ["s01"]
+
+
 def test_range_keeps_leading_zeros_and_options(write_suite):
     suite = load_suite(write_suite("family: sack\ninstances: ['ta08..ta10:due_factor=1.5', x9..x10]\n"))
     assert suite.groups[""] == (

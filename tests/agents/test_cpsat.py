@@ -169,3 +169,16 @@ def test_known_optimum_is_reached(name, makespan):
     result = solve_cpsat(resolve(name), time_limit=300, hint="spt_twkr")
     assert result.value == makespan
     assert result.bound <= makespan
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"time_limit": -1.0}, "time_limit"),
+        ({"workers": -1}, "workers"),
+        ({"deterministic_limit": -2}, "deterministic"),
+    ],
+)
+def test_bad_limits_are_named(arguments, word):
+    with pytest.raises(InputError, match=word):
+        solve_cpsat("ft06", **arguments)

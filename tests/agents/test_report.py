@@ -149,6 +149,43 @@ def test_terminal_table_names_everything(folder):
     assert "paired against rule:random" in text
 
 
+def test_intervals_are_stratified_by_the_suites_groups(folder):
+    rows = [row for row in load_results(folder).rows if row.objective == "count" and row.method != "rule:random"]
+    level = {"few": 0.1, "many": 0.5}
+    rows = [replace(row, gap=level[row.group] if row.method == "solver:exact" else 0.0) for row in rows]
+    exact = next(entry for entry in summarise(rows)[0].methods if entry.method == "solver:exact")
+    for found in (exact.mean, exact.iqm, exact.paired.difference):
+        assert found.low == pytest.approx(found.value) == pytest.approx(found.high)
+        assert found.stratified
+    assert "Intervals: 95 % stratified bootstrap over instances. IQM" in printed(rows)
+    plain = [replace(row, group="") for row in rows]
+    assert "Intervals: 95 % bootstrap over instances. IQM" in printed(plain)
+    exact = next(entry for entry in summarise(plain)[0].methods if entry.method == "solver:exact")
+    assert exact.mean.low < exact.mean.value < exact.mean.high
+    assert exact.paired.difference.low < exact.paired.difference.high
+
+
+def test_stratified_values_have_stratified_differences(folder):
+    rows = [row for row in load_results(folder).rows if row.objective == "slack" and row.gap is None]
+    level = {"few": 1.0, "many": 9.0}
+    rows = [replace(row, value=level[row.group] if row.method == "solver:exact" else 0.0) for row in rows]
+    exact = next(entry for entry in summarise(rows)[0].methods if entry.method == "solver:exact")
+    assert exact.paired.difference.low == exact.paired.difference.high == pytest.approx(exact.mean.value)
+
+
+def test_mixed_intervals_say_which_is_whose(folder):
+    rows = [replace(row, group="") for row in load_results(folder).rows]
+    words = "stratified bootstrap over seeds for rule:random"
+    assert f", {words}. IQM" in printed(rows) or f" {words}, bootstrap over instances for" in printed(rows)
+
+
+def test_one_instance_is_singular(folder):
+    rows = [row for row in load_results(folder).rows if row.instance == "s01"]
+    text = printed(rows)
+    assert "count, 1 instance\n" in text
+    assert "1 instances" not in text
+
+
 def test_terminal_tells_failures(failing):
     text = printed(load_results(failing).rows)
     assert "rule:crash failed on 2 rows; first s01, count, seed 0: ZeroDivisionError" in text

@@ -1,6 +1,7 @@
 """Rules: exactly the reference makespans, the plain-Python twin under every timing, and randomised best-of-K."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -185,3 +186,21 @@ def test_python_callers_get_the_same_refusals():
         run_rule("eddc", instance)
     with pytest.raises(InputError, match="due"):
         run_rule("edd", instance, objective="total_tardiness")
+
+
+def test_bad_arguments_are_named():
+    for arguments, word in (({"best_of": 0}, "best_of"), ({"best_of": 2.5}, "best_of"), ({"sigma": -1.0}, "sigma")):
+        with pytest.raises(InputError, match=word):
+            run_rule("mor", "ft06", **arguments)
+
+
+def test_rules_stay_quiet_on_finished_rows():
+    instances = [resolve("ft06:due_factor=1.3"), resolve("ta01:due_factor=1.3")]
+    env = JobShopVectorEnv(2, instances=instances, objective="total_tardiness", autoreset_mode="disabled", copy=False)
+    for name in RULES:
+        env.reset(seed=0, options={"instance": instances})
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            play(env, name)
+        alone = run_rule(name, instances[0], objective="total_tardiness")
+        assert env.solution(0) == alone

@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from ganttlet.core.errors import InputError
-from ganttlet_agents.evaluation.results import instance_path, load_results, new_folder, solution_path
+from ganttlet_agents.evaluation.report import render_report
+from ganttlet_agents.evaluation.results import META_SHAPE, instance_path, load_results, new_folder, solution_path
 from ganttlet_agents.evaluation.rows import (
     Row,
     beats,
@@ -206,6 +207,7 @@ def test_no_reference(execute):
         ({"methods": ("rule:largest",)}, "unknown rule 'largest'"),
         ({"reference": "rule:smallest,rule:random"}, "expected one method"),
         ({"reference": "best"}, "expected kind:name"),
+        ({"reference": "optimal"}, "reference: expected one of best_known, none, or a method; method 'optimal'"),
         ({"groups": {"": ("s99",)}}, "unknown name"),
     ],
 )
@@ -284,6 +286,18 @@ def test_half_a_last_row_is_passed_over(execute):
         (lambda data: {**data, "extra": 1}, r"line 2: unknown key 'extra'"),
         (lambda data: {key: data[key] for key in data if key != "gap"}, r"line 2: field 'gap' is missing"),
         (lambda data: [], r"line 2: expected a mapping"),
+        (lambda data: {**data, "gap": "abc"}, r"line 2: field 'gap': got 'abc'; expected a number or null"),
+        (lambda data: {**data, "gap": True}, r"field 'gap': got True; expected a number or null"),
+        (lambda data: {**data, "value": float("nan")}, r"field 'value': got nan; expected a number or null"),
+        (lambda data: {**data, "value": 10**400}, r"field 'value': got 10+…; expected a number or null"),
+        (lambda data: {**data, "value": None}, r"line 2: field 'gap' is given without a 'value'"),
+        (lambda data: {**data, "seconds": None}, r"field 'seconds': got None; expected a number$"),
+        (lambda data: {**data, "seed": 0.5}, r"field 'seed': got 0\.5; expected an integer"),
+        (lambda data: {**data, "method": ["x"]}, r"field 'method': got \['x'\]; expected a text"),
+        (lambda data: {**data, "feasible": 1}, r"field 'feasible': got 1; expected true or false"),
+        (lambda data: {**data, "sense": "up"}, r"field 'sense': got 'up'; expected 'min' or 'max'"),
+        (lambda data: {**data, "error": 3}, r"field 'error': got 3; expected a text or null"),
+        (lambda data: {**data, "objective": "slack"}, r"field 'objective': unknown value 'slack'; .* count"),
     ],
 )
 def test_malformed_rows_are_named(execute, change, message):
@@ -294,6 +308,52 @@ def test_malformed_rows_are_named(execute, change, message):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=message):
         load_results(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda meta: {"schema": 1}, r"meta\.json: key 'state' is missing"),
+        (lambda meta: {**meta, "suite": []}, r"meta\.json: key 'suite': got \[\]; expected a mapping"),
+        (
+            lambda meta: {**meta, "suite": {**meta["suite"], "reference": None}},
+            "key 'suite': key 'reference': got None; expected a text",
+        ),
+        (lambda meta: {**meta, "methods": {}}, r"key 'methods': got \{\}; expected a list"),
+        (
+            lambda meta: {**meta, "methods": [*meta["methods"], {"label": 3}]},
+            "key 'methods': entry 2: key 'label': got 3; expected a text",
+        ),
+        (lambda meta: {**meta, "objectives": {"count": {}}}, "key 'objectives': key 'count': key 'unit' is missing"),
+        (lambda meta: {**meta, "references": {"x": {"count": 1}}}, "key 'x': key 'count': got 1; expected a mapping"),
+        (lambda meta: {**meta, "versions": {"numpy": 2}}, "key 'versions': key 'numpy': got 2; expected a text"),
+        (lambda meta: {**meta, "commit": 1}, "key 'commit': got 1; expected a text or null"),
+    ],
+)
+def test_malformed_meta_is_named(execute, change, message):
+    _, folder = execute("rule:smallest")
+    path = folder / "meta.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        load_results(folder)
+
+
+def pruned(value, shape):
+    if isinstance(shape, list):
+        return [pruned(entry, shape[0]) for entry in value]
+    if not isinstance(shape, dict) or not shape:
+        return value
+    if "*" in shape:
+        return {key: pruned(inner, shape["*"]) for key, inner in value.items()}
+    return {key: pruned(value[key], inner) for key, inner in shape.items()}
+
+
+def test_a_report_reads_no_more_of_meta_than_is_checked(execute):
+    _, folder = execute("rule:smallest", "rule:random", seeds=(0, 1))
+    results = load_results(folder)
+    least = pruned(results.meta, META_SHAPE)
+    assert set(results.meta) - set(least) == {"schema", "finished"}
+    assert render_report(replace(results, meta=least)) == render_report(results)
 
 
 def test_missing_meta_is_named(tmp_path):

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -50,6 +52,72 @@ def test_strata_are_resampled_within():
 def test_strata_keep_their_sizes():
     low, high = bootstrap([[0.0] * 9, [1.0]])
     assert low == high == pytest.approx(0.1)
+
+
+def every_resample(group):
+    return [sum(drawn) for drawn in itertools.product(group, repeat=len(group))]
+
+
+def test_stratified_interval_is_that_of_all_possible_resamples():
+    small, large = [0.0, 1.0, 5.0], [10.0, 30.0, 31.0, 37.0]
+    sums = [a + b for a in every_resample(small) for b in every_resample(large)]
+    exact = np.quantile(np.array(sums) / 7, [0.025, 0.975])
+    assert bootstrap([small, large], resamples=20000) == pytest.approx(exact, abs=0.35)
+    found = estimate(
+        {str(i): [x] for i, x in enumerate(small + large)}, groups=dict(zip("0123456", "sssllll", strict=True))
+    )
+    assert (found.low, found.high) == pytest.approx(exact, abs=0.7)
+    assert (found.covers, found.stratified) == ("instances", True)
+
+
+def test_spread_between_groups_vanishes_from_the_interval():
+    values = {"a": [0.0], "b": [0.0], "c": [10.0], "d": [10.0]}
+    groups = {"a": "small", "b": "small", "c": "large", "d": "large"}
+    found = estimate(values, groups=groups)
+    assert (found.low, found.value, found.high, found.stratified) == (5.0, 5.0, 5.0, True)
+    apart = estimate(values)
+    assert apart.low < 5 < apart.high
+    assert not apart.stratified
+    difference = paired(values, {key: [1.0] for key in values}, groups=groups).difference
+    assert (difference.low, difference.value, difference.high, difference.stratified) == (4.0, 4.0, 4.0, True)
+    assert not paired(values, {key: [1.0] for key in values}).difference.stratified
+
+
+def test_grouped_interval_is_as_narrow_as_its_groups_scipy_intervals():
+    rng = np.random.default_rng(5)
+    offset = np.repeat([0.0, 100.0], 30)
+    values = offset + rng.normal(size=60)
+    groups = {str(i): str(x) for i, x in enumerate(offset)}
+    found = estimate({str(i): [x] for i, x in enumerate(values)}, groups=groups)
+    other = stats.bootstrap(
+        (values[:30], values[30:]),
+        lambda a, b, axis: (a.mean(axis) + b.mean(axis)) / 2,
+        n_resamples=20000,
+        method="percentile",
+        rng=1,
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx((other.low, other.high), abs=0.1 * (other.high - other.low))
+
+
+@pytest.mark.parametrize("statistic", [mean, iqm])
+def test_one_group_is_no_stratum(statistic):
+    values = {str(i): [float(x)] for i, x in enumerate(np.random.default_rng(1).normal(size=12))}
+    assert estimate(values, statistic, groups=dict.fromkeys(values, "")) == estimate(values, statistic)
+
+
+def test_groups_of_one_instance_are_pooled():
+    values = {"a": [0.0], "b": [10.0], "c": [5.0], "d": [5.0]}
+    groups = {"a": "a", "b": "b", "c": "pair", "d": "pair"}
+    found = estimate(values, groups=groups)
+    assert (found.low, found.high) == (2.5, 7.5)
+    assert not estimate({"a": [0.0], "b": [10.0]}, groups=groups).stratified
+
+
+def test_seeds_are_resampled_within_instances_whatever_the_groups():
+    values = {"a": [1.0, 1.2], "b": [100.0, 100.2]}
+    assert estimate(values, groups={"a": "x", "b": "y"}) == estimate(values)
+    assert estimate(values).stratified
+    assert not estimate({"a": [1.0, 2.0]}).stratified
 
 
 def test_narrower_level_is_narrower():

@@ -33,7 +33,7 @@ BAD = [
     ({"duration": [[3, 2], [4, 5]]}, "'duration': must be 0 where machine is -1"),
     ({"duration": [[BIG, 1], [4, 0]]}, "'duration': all durations.*int32"),
     ({"duration": [[3, 2], [np.nan, 0]]}, "'duration'.*integers"),
-    ({"n_machines": 0}, "'n_machines': expected at least 1|'machine'"),
+    ({"n_machines": 0}, "'n_machines': expected 1 …|'machine'"),
     ({"n_machines": 2.0}, "'n_machines': expected an integer"),
     ({"n_machines": True}, "'n_machines': expected an integer"),
     ({"release": [0]}, "'release': expected one value per job"),

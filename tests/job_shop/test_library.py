@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -277,3 +278,16 @@ def test_shipped_tables_are_plain_csv_and_json():
     assert {len(row) for row in rows} == {7}
     for name in ("taillard_seeds.json", "ft.json"):
         assert "source" in json.loads(folder.joinpath(name).read_text(encoding="utf-8"))
+
+
+def test_an_option_given_twice_is_refused():
+    with pytest.raises(InputError, match="given twice"):
+        resolve("ft06:due_factor=1.5:due_factor=1.6")
+
+
+def test_the_names_on_the_page_are_known():
+    page = (Path(__file__).parents[2] / "docs" / "environments" / "job_shop.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if re.match(r"\| `(ta01|ft06|la01)`", line)]
+    names = [name for row in rows for name in re.findall(r"`([a-z]+\d+)`", row)]
+    assert len(names) >= 8
+    assert all(best_known(name) is not None for name in names)

@@ -125,3 +125,21 @@ def test_instance_file_is_no_schedule(tmp_path):
     INSTANCE.save(tmp_path / "i.json")
     with pytest.raises(InputError, match="field 'kind' is 'instance'"):
         Schedule.load(tmp_path / "i.json")
+
+
+@pytest.mark.parametrize(
+    ("machine", "duration", "start"), [([[0, 1]], [[5, 1]], [[2**63 - 3, 0]]), ([[0]], [[5]], [[2**63 - 1]])]
+)
+def test_times_that_would_overflow_are_a_violation(machine, duration, start):
+    instance = JobShopInstance("late", machine, duration, 2)
+    verdict = validate(instance, Schedule(start, instance.digest))
+    assert not verdict.feasible
+    assert [violation.rule for violation in verdict.violations] == ["horizon"]
+    assert "job 0 operation 0" in verdict.violations[0].message
+
+
+def test_machines_that_nobody_visits_cost_nothing():
+    instance = JobShopInstance("sparse", [[999_999]], [[3]], 10**6)
+    assert validate(instance, Schedule([[0]], instance.digest)).values["makespan"] == 3
+    with pytest.raises(InputError, match="'n_machines'"):
+        JobShopInstance("too many", [[0]], [[3]], 2**31 - 1)

@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None, *, within: str = "") -> int:
         within: a command whose subcommands are meant, as evaluate.py does with ``evaluate``.
 
     Returns:
-        0; 1 if a row failed or a check found a difference; 2 for bad input, told in one line on stderr;
-        130 after Ctrl-C.
+        0; 1 if a row failed or a check found a difference; 2 for bad input or a file that cannot be written,
+        told in one line on stderr; 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None, *, within: str = "") -> int:
         return parse(words, within).run()
     except (InputError, MissingExtraError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return USAGE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{' '.join((error.strerror or str(error)).split())}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -46,9 +46,9 @@ class Run:
     methods: tuple[str, ...] = ()
     """Methods as kind:name:key=value, separated by commas or spaces; the suite's own by default."""
     objectives: tuple[str, ...] = ()
-    """Objectives to judge by; the suite's own, or the family's main one, by default."""
+    """Objectives to judge by, separated by commas or spaces; the suite's own, or the family's main one, by default."""
     seeds: tuple[str, ...] = ()
-    """Seeds for every method: numbers, or one range such as 0..4."""
+    """Seeds for every method: numbers separated by commas or spaces, or one range such as 0..4."""
     reference: str | None = None
     """What gaps are measured against: best_known, none, or a method that runs first."""
     baseline: str | None = None
@@ -76,7 +76,8 @@ class Run:
         labels = [method.label for method in plan.methods]
         if self.baseline is not None and self.baseline not in labels:
             raise InputError(f"--baseline: unknown method {self.baseline!r}; expected one of {', '.join(labels)}")
-        folder = new_folder(self.out, self.name or plan.suite.name, self.overwrite)
+        default = re.sub(r"[^\w.-]", "-", plan.suite.name)
+        folder = new_folder(self.out, default if self.name is None else self.name, self.overwrite)
         try:
             with _progress(plan) as on_row:
                 rows = run(plan, folder, provenance.command_line(), on_row)
@@ -99,10 +100,13 @@ class Run:
         if self.methods:
             suite = replace(suite, methods=self.methods)
         if self.objectives:
-            check_objectives(self.objectives, get_family(suite.family), "--objectives")
-            suite = replace(suite, objectives=self.objectives)
+            names = _words(self.objectives)
+            if not names:
+                raise InputError("--objectives: none given")
+            check_objectives(names, get_family(suite.family), "--objectives")
+            suite = replace(suite, objectives=tuple(names))
         if self.seeds:
-            suite = replace(suite, seeds=tuple(_seeds(self.seeds)))
+            suite = replace(suite, seeds=tuple(_seeds(_words(self.seeds))))
         if self.reference is not None:
             suite = replace(suite, reference=self.reference)
         return suite
@@ -135,7 +139,11 @@ class Report:
         return int(any(row.failed for row in rows))
 
 
-def _seeds(words: tuple[str, ...]) -> list[int]:
+def _words(pieces: tuple[str, ...]) -> list[str]:
+    return [word for piece in pieces for word in piece.replace(",", " ").split()]
+
+
+def _seeds(words: list[str]) -> list[int]:
     if len(words) == 1 and ".." in words[0]:
         return read_seeds(words[0], "--seeds")
     numbers = [int(word) if re.fullmatch(r"\d+", word) else word for word in words]

@@ -12,7 +12,7 @@ from ganttlet.core.record import write_atomic
 from ganttlet_agents.evaluation.charts import pick_charts, render_charts
 from ganttlet_agents.evaluation.markup import Cell, Column, table
 from ganttlet_agents.evaluation.plots import COLOURS, Strip, strip_plot
-from ganttlet_agents.evaluation.results import REPORT, Results, load_results
+from ganttlet_agents.evaluation.results import REPORT, Results, load_results, writing
 from ganttlet_agents.evaluation.rows import Row, by_objective
 from ganttlet_agents.evaluation.statistics import Estimate
 from ganttlet_agents.evaluation.summary import MethodSummary, Summary, problems, summarise
@@ -38,10 +38,12 @@ def write_report(folder: Path, out: Path | None = None, *, baseline: str | None 
         charts: number of solutions to draw, at most.
 
     Raises:
-        InputError: if the folder cannot be read, has no rows, or the baseline is unknown.
+        InputError: if the folder cannot be read, has no rows, the baseline is unknown, or the page cannot be written.
     """
     path = out or folder / REPORT
-    write_atomic(path, render_report(load_results(folder), baseline=baseline, charts=charts))
+    page = render_report(load_results(folder), baseline=baseline, charts=charts)
+    with writing(path):
+        write_atomic(path, page)
     return path
 
 

@@ -6,18 +6,34 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganttlet.core.errors import InputError
+from ganttlet.core.errors import InputError, check_choice
 from ganttlet.core.record import Instance, Solution, write_atomic
 from ganttlet_agents.evaluation.rows import Row
+from ganttlet_agents.evaluation.shapes import check_shape
 
 SCHEMA = 1
 ROWS, META, REPORT, INSTANCES, SOLUTIONS = "rows.jsonl", "meta.json", "report.html", "instances", "solutions"
 RESULTS = Path("results")
+# What is read of meta.json when a report is made.
+META_SHAPE = {
+    "state": str,
+    "command": str,
+    "started": str,
+    "suite": {"name": str, "about": str, "reference": str},
+    "methods": [{"label": str, "about": str, "options": {}, "deterministic": bool}],
+    "objectives": {"*": {"unit": str, "description": str}},
+    "references": {"*": {"*": {"instance": str, "value": float, "kind": str, "source": str, "bound": float | None}}},
+    "versions": {"*": str},
+    "commit": str | None,
+    "device": str,
+    "config_hash": str,
+}
 
 
 @dataclass(frozen=True)
@@ -38,28 +54,40 @@ class ResultFolder:
     def write_meta(self, meta: dict[str, Any]) -> None:
         """Write meta.json, whole or not at all."""
         text = json.dumps({"schema": SCHEMA, **meta}, indent=1, ensure_ascii=False)
-        write_atomic(self.folder / META, text + "\n")
+        with writing(self.folder / META) as path:
+            write_atomic(path, text + "\n")
 
     def append(self, row: Row) -> None:
         """Add one row as one write that has reached the disk when this returns."""
-        with open(self.folder / ROWS, "ab") as file:
+        with writing(self.folder / ROWS) as path, open(path, "ab") as file:
             file.write((row.to_json() + "\n").encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
 
     def rewrite(self, rows: Iterable[Row]) -> None:
         """Replace all rows, whole or not at all."""
-        write_atomic(self.folder / ROWS, "".join(row.to_json() + "\n" for row in rows))
+        with writing(self.folder / ROWS) as path:
+            write_atomic(path, "".join(row.to_json() + "\n" for row in rows))
 
     def save_instance(self, instance: Instance) -> None:
         """Keep an instance under its digest."""
-        path = instance_path(self.folder, instance.digest)
-        if not path.exists():
-            instance.save(path)
+        with writing(instance_path(self.folder, instance.digest)) as path:
+            if not path.exists():
+                instance.save(path)
 
     def save_solution(self, key: str, solution: Solution) -> None:
         """Keep a solution under its row's key."""
-        solution.save(solution_path(self.folder, key))
+        with writing(solution_path(self.folder, key)) as path:
+            solution.save(path)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Hand on ``path``; an OSError inside becomes an InputError that names it, not a temporary file beside it."""
+    try:
+        yield path
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def instance_path(folder: Path, digest: str) -> Path:
@@ -130,6 +158,7 @@ def load_results(folder: Path) -> Results:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
         raise InputError(f"{path}: expected a mapping with schema {SCHEMA}")
+    check_shape(str(path), meta, META_SHAPE)
     path = folder / ROWS
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -137,4 +166,6 @@ def load_results(folder: Path) -> Results:
         raise InputError(f"{path}: cannot be read: {error}") from None
     lines = text.split("\n")[:-1]
     rows = [Row.from_json(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    for number, row in enumerate(rows, 1):
+        check_choice(f"{path}, line {number}: field 'objective'", row.objective, meta["objectives"])
     return Results(folder, rows, meta)

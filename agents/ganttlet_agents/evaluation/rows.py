@@ -9,11 +9,13 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, get_type_hints
 
 from ganttlet.core.errors import InputError, check_keys
 from ganttlet.core.objective import ReferenceKind
 from ganttlet_agents.evaluation.methods import Information
+from ganttlet_agents.evaluation.shapes import check_shape
 
 SCHEMA = 1
 # Bounds and values are compared with a slack, since solvers report bounds in floating point.
@@ -103,7 +105,15 @@ class Row:
         for field in fields:
             if field.name not in data:
                 raise InputError(f"{source}: field {field.name!r} is missing")
+            check_shape(f"{source}: field {field.name!r}", data[field.name], _types()[field.name])
+        if data["value"] is None and data["gap"] is not None:
+            raise InputError(f"{source}: field 'gap' is given without a 'value'")
         return cls(**data)
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return get_type_hints(Row)
 
 
 def row_key(family: str, digest: str, objective: str, method: str, seed: int) -> str:

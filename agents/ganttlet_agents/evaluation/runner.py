@@ -64,7 +64,10 @@ def plan_run(suite: Suite) -> Plan:
     methods = parse_methods(suite.methods, family)
     reference = None
     if suite.reference not in REFERENCES:
-        named = parse_methods(suite.reference, family)
+        try:
+            named = parse_methods(suite.reference, family)
+        except InputError as error:
+            raise InputError(f"reference: expected one of {', '.join(REFERENCES)}, or a method; {error}") from None
         if len(named) != 1:
             raise InputError(f"reference: expected one method, got {suite.reference!r}")
         reference = named[0]

@@ -22,12 +22,19 @@ TRIM = 0.25
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its bootstrap interval, and which randomness the interval covers."""
+    """A statistic with its bootstrap interval.
+
+    Fields:
+        value, low, high: the statistic and the ends of its interval.
+        covers: which randomness the interval covers.
+        stratified: True if resampling kept to several strata: groups of instances, or instances for seeds.
+    """
 
     value: float
     low: float
     high: float
     covers: Literal["instances", "seeds"]
+    stratified: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,40 +95,69 @@ def bootstrap(
     return float(low), float(high)
 
 
-def estimate(by_instance: Mapping[str, Sequence[float]], statistic: Statistic = mean, *, seed: int = 0) -> Estimate:
+def strata_of(values: Mapping[str, float], groups: Mapping[str, str]) -> list[list[float]]:
+    """Return the values of instances by group; an instance that ``groups`` does not name is of group ``""``.
+
+    Groups of one instance are pooled: alone, such a group could not vary, and the interval would be too narrow.
+    """
+    found: dict[str, list[float]] = {}
+    for instance, value in values.items():
+        found.setdefault(groups.get(instance, ""), []).append(value)
+    single = [value for members in found.values() if len(members) == 1 for value in members]
+    strata = [members for members in found.values() if len(members) > 1]
+    return [*strata, single] if single else strata
+
+
+def estimate(
+    by_instance: Mapping[str, Sequence[float]],
+    statistic: Statistic = mean,
+    *,
+    groups: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> Estimate:
     """Return a statistic over all observations with its 95 % interval.
 
     Args:
         by_instance: instance -> one value per seed.
         statistic: :func:`mean` or :func:`iqm`.
+        groups: instance -> its group, within which instances are resampled; one group if None.
         seed: of the bootstrap.
 
     If seeds change the values, the instances are the strata and the interval covers the seeds' randomness;
-    otherwise instances are resampled and it covers the choice of instances.
+    otherwise instances are resampled within their groups and it covers the choice of instances.
     """
-    groups = [np.asarray(values, float) for values in by_instance.values() if len(values)]
-    if any(np.ptp(group) > 0 for group in groups):
+    observed = {key: np.asarray(values, float) for key, values in by_instance.items() if len(values)}
+    if any(np.ptp(values) > 0 for values in observed.values()):
         covers: Literal["instances", "seeds"] = "seeds"
-        low, high = bootstrap([group.tolist() for group in groups], statistic, seed=seed)
+        strata = [values.tolist() for values in observed.values()]
     else:
         covers = "instances"
-        low, high = bootstrap([[float(group[0]) for group in groups]], statistic, seed=seed)
-    return Estimate(float(statistic(np.concatenate(groups))), low, high, covers)
+        strata = strata_of({key: float(values[0]) for key, values in observed.items()}, groups or {})
+    low, high = bootstrap(strata, statistic, seed=seed)
+    return Estimate(float(statistic(np.concatenate(list(observed.values())))), low, high, covers, len(strata) > 1)
 
 
-def paired(method: Mapping[str, Sequence[float]], baseline: Mapping[str, Sequence[float]], *, seed: int = 0) -> Paired:
+def paired(
+    method: Mapping[str, Sequence[float]],
+    baseline: Mapping[str, Sequence[float]],
+    *,
+    groups: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> Paired:
     """Compare a method with a baseline instance by instance; values are positive when worse.
 
-    Values of several seeds are averaged per instance; instances that only one of the two solved are left out.
+    Instances are resampled within ``groups``, as by :func:`estimate`. Values of several seeds are averaged per
+    instance; instances that only one of the two solved are left out.
     """
     common = [key for key in method if len(method[key]) and len(baseline.get(key, ()))]
     differences = np.array([np.mean(method[key]) - np.mean(baseline[key]) for key in common], float)
     if not common:
         return Paired(0, None, 0, 0, 0)
-    low, high = bootstrap([differences.tolist()], mean, seed=seed)
+    strata = strata_of(dict(zip(common, differences.tolist(), strict=True)), groups or {})
+    low, high = bootstrap(strata, mean, seed=seed)
     return Paired(
         n=len(common),
-        difference=Estimate(float(differences.mean()), low, high, "instances"),
+        difference=Estimate(float(differences.mean()), low, high, "instances", len(strata) > 1),
         wins=int((differences < 0).sum()),
         ties=int((differences == 0).sum()),
         losses=int((differences > 0).sum()),

@@ -194,12 +194,16 @@ def _expand(entry: Any, folder: Path | None, where: str) -> list[Entry]:
     match = OPTIONS.fullmatch(entry)
     path, tail = (match["path"], match["tail"]) if match else (entry, "")
     full = str((folder or Path()) / path)
+    if Path(full).is_file():
+        return [full + tail]
     if glob.has_magic(path):
-        matches = sorted(name for name in glob.glob(full, recursive=True) if Path(name).is_file())
+        # Only the pattern is one: brackets in the name of the suite's folder stand for themselves.
+        pattern = Path(glob.escape(str(folder or Path()))) / path
+        matches = sorted(name for name in glob.glob(str(pattern), recursive=True) if Path(name).is_file())
         if not matches:
             raise InputError(f"{where}: no file matches {full!r}")
         return [name + tail for name in matches]
-    return [full + tail] if Path(full).is_file() else [entry]
+    return [entry]
 
 
 def _expand_generator(entry: Mapping[str, Any], where: str) -> list[Entry]:

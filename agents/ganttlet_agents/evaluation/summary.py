@@ -167,6 +167,7 @@ def _summary(rows: list[Row], baseline: str | None, reference: str) -> Summary:
 
 def _method(rows: list[Row], metric: Metric, groups: list[str], against: list[Row] | None) -> MethodSummary:
     values = per_instance(rows, metric)
+    strata = {row.digest: row.group for row in rows}
     measured = sum(len(entries) for entries in values.values())
     decisions, seconds = sum(row.decisions for row in rows), sum(row.seconds for row in rows)
     by_group = {}
@@ -182,8 +183,8 @@ def _method(rows: list[Row], metric: Metric, groups: list[str], against: list[Ro
         failed=sum(row.failed for row in rows),
         optimal=sum(row.optimal for row in rows),
         measured=measured,
-        mean=estimate(values, mean) if measured else None,
-        iqm=estimate(values, iqm) if measured else None,
+        mean=estimate(values, mean, groups=strata) if measured else None,
+        iqm=estimate(values, iqm, groups=strata) if measured else None,
         groups=by_group,
         seconds=seconds / len(rows),
         rate=decisions / seconds if decisions and seconds else None,
@@ -199,7 +200,9 @@ def _paired(rows: list[Row], against: list[Row], metric: Metric) -> Paired:
         found = per_instance(side, "value")
         return {digest: [sign * value for value in entries] for digest, entries in found.items()}
 
-    by_value = paired(values(rows), values(against))
+    strata = {row.digest: row.group for row in rows}
+    by_value = paired(values(rows), values(against), groups=strata)
     if metric == "value":
         return by_value
-    return replace(by_value, difference=paired(per_instance(rows, metric), per_instance(against, metric)).difference)
+    by_metric = paired(per_instance(rows, metric), per_instance(against, metric), groups=strata)
+    return replace(by_value, difference=by_metric.difference)

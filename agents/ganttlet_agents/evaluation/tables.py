@@ -65,12 +65,13 @@ def notes(summary: Summary) -> list[str]:
     covers: dict[str, list[str]] = {}
     for entry in summary.methods:
         if entry.mean:
-            covers.setdefault(entry.mean.covers, []).append(entry.method)
+            kind = "stratified bootstrap" if entry.mean.stratified else "bootstrap"
+            covers.setdefault(f"{kind} over {entry.mean.covers}", []).append(entry.method)
     if covers:
         # Seeds and instances are different randomness, so a table that mixes them says which is whose.
         named = [f"{what} for {', '.join(names)}" for what, names in covers.items()]
-        over = ", over ".join(named) if len(covers) > 1 else next(iter(covers))
-        lines.append(f"Intervals: 95 % stratified bootstrap over {over}. IQM: mean of the middle half.")
+        kinds = ", ".join(named) if len(covers) > 1 else next(iter(covers))
+        lines.append(f"Intervals: 95 % {kinds}. IQM: mean of the middle half.")
     if summary.metric == "gap":
         lines.append(reference_text(summary))
         for entry in summary.methods:
@@ -82,7 +83,8 @@ def notes(summary: Summary) -> list[str]:
 def print_summaries(console: Console, summaries: Sequence[Summary]) -> None:
     """Print every objective's tables."""
     for summary in summaries:
-        print_table(console, f"{summary.objective}, {summary.instances} instances", _main_table(summary))
+        count = f"{summary.instances} instance{'' if summary.instances == 1 else 's'}"
+        print_table(console, f"{summary.objective}, {count}", _main_table(summary))
         if summary.groups:
             print_table(console, f"{metric_title(summary)} by group", _group_table(summary))
         if len(summary.methods) > 1:

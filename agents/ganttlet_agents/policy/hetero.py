@@ -36,6 +36,8 @@ def to_hetero_data(graph: GraphSpec, obs: Mapping[str, Any]) -> HeteroData:
         if block.key not in obs:
             raise InputError(f"observation: key {block.key!r} is missing; make the environment with static='observe'")
     tensors = {key: torch.as_tensor(value) for key, value in obs.items()}
+    if tensors["action_mask"].ndim != 2:
+        raise InputError("observation: expected a leading batch axis; for one environment pass {key: value[None], …}")
     data = HeteroData()
     numbers: dict[str, torch.Tensor] = {}
     for node in graph.nodes:

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganttlet.core.errors import InputError, check_choice
+from ganttlet.core.options import as_count, as_number
 from ganttlet.job_shop.env import JobShopVectorEnv
 from ganttlet.job_shop.instance import JobShopInstance
+from ganttlet.job_shop.library import resolve
 from ganttlet.job_shop.solution import Schedule
 from ganttlet.job_shop.timing import TIMINGS
 from ganttlet.job_shop.view import JobShopView
@@ -47,7 +49,8 @@ def _covert(view: JobShopView) -> Floats:
 
 def _atc(view: JobShopView) -> Floats:
     """The logarithm of the index, so that distant due dates do not underflow to a tie."""
-    mean = np.maximum(1.0, np.mean(view.duration, axis=1, where=view.legal, keepdims=True))
+    count = np.maximum(1, view.legal.sum(axis=1, keepdims=True))
+    mean = np.maximum(1.0, np.sum(view.duration, axis=1, where=view.legal, keepdims=True) / count)
     index: Floats = np.log(np.maximum(LEAST, view.weight / np.maximum(1, view.duration)))
     index -= _slack(view) / (LOOK_AHEAD * mean)
     return index
@@ -149,7 +152,7 @@ def play(env: JobShopVectorEnv, name: str, *, sigma: float = 0.0, seed: int = 0)
 
 def run_rule(
     name: str,
-    instance: JobShopInstance,
+    instance: JobShopInstance | str,
     timing: str = "nondelay",
     objective: str = "makespan",
     *,
@@ -159,6 +162,15 @@ def run_rule(
 ) -> Schedule:
     """Return the schedule of a rule, or the best by ``objective`` of ``best_of`` randomised runs of it.
 
+    Args:
+        name: a key of RULES, or "random".
+        instance: the problem, or whatever ``ganttlet.job_shop.resolve`` makes one of.
+        timing: a timing discipline of ganttlet/JobShop-v0.
+        objective: what best-of-K minimises.
+        best_of: number of runs; the first is the rule itself.
+        sigma: width of the Gumbel noise on the logarithm of the rule's quantity.
+        seed: of the noise.
+
     Raises:
         InputError: for an unknown rule, timing or objective, or a rule that cannot be randomised.
     """
@@ -166,9 +178,11 @@ def run_rule(
 
 
 def _run(
-    name: str, instance: JobShopInstance, timing: str, objective: str, best_of: int, sigma: float, seed: int
+    name: str, instance: JobShopInstance | str, timing: str, objective: str, best_of: int, sigma: float, seed: int
 ) -> tuple[Schedule, int]:
+    instance = resolve(instance)
     check_choice("rule", name, [*RULES, RANDOM])
+    best_of, sigma = as_count("best_of", best_of), as_number("sigma", sigma, 0.0, float("inf"))
     if best_of > 1 and name != RANDOM and not RULES[name].positive:
         known = ", ".join(key for key, rule in RULES.items() if rule.positive)
         raise InputError(

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from ganttlet.core.errors import InputError, MissingExtraError, check_choice
+from ganttlet.core.options import as_count, as_number
 from ganttlet.job_shop.bounds import lower_bound
 from ganttlet.job_shop.instance import INT32_MAX, Array, JobShopInstance
+from ganttlet.job_shop.library import resolve
 from ganttlet.job_shop.solution import OBJECTIVES, Schedule, validate
 from ganttlet_agents.evaluation.methods import MethodType, Option, Outcome, method_types
 
@@ -45,7 +47,7 @@ class SolverResult:
 
 
 def solve_cpsat(
-    instance: JobShopInstance,
+    instance: JobShopInstance | str,
     objective: str = "makespan",
     *,
     time_limit: float | None = DEFAULT_TIME,
@@ -57,7 +59,7 @@ def solve_cpsat(
     """Solve a job shop with CP-SAT.
 
     Args:
-        instance: the problem.
+        instance: the problem, or whatever ``ganttlet.job_shop.resolve`` makes one of.
         objective: a name of :data:`ganttlet.job_shop.solution.OBJECTIVES`.
         time_limit: wall-clock limit of the search in seconds, or None.
         deterministic_limit: limit in CP-SAT's deterministic time units, or None; with one worker and no
@@ -71,7 +73,13 @@ def solve_cpsat(
         MissingExtraError: if OR-Tools is not installed.
     """
     begun = time.perf_counter()
+    instance = resolve(instance)
     check_choice("objective", objective, OBJECTIVES)
+    for name, limit in (("time_limit", time_limit), ("deterministic_limit", deterministic_limit)):
+        if limit is not None:
+            as_number(name, limit, 0.0, float("inf"))
+    if workers is not None:
+        as_count("workers", workers)
     if "tardiness" in objective and instance.due is None:
         raise InputError(f"objective {objective!r} needs due dates, and instance {instance.name} has none")
     given = _hint_schedule(instance, objective, hint)

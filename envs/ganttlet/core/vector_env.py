@@ -276,7 +276,9 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         return values
 
     def instance(self, row: int) -> Instance:
-        """Return the instance that ``row`` plays."""
+        """Return the instance that ``row`` plays; raises ResetNeeded before the first reset."""
+        if self._episode[row] < 0:
+            raise ResetNeeded(f"row {row} has not begun an episode; call reset first")
         return self._pool.instance(int(self._slot[row]))
 
     def solution(self, row: int) -> Solution:

@@ -12,6 +12,7 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.record import Instance, int_array
 
 INT32_MAX = int(np.iinfo(np.int32).max)
+MOST_MACHINES = 10**6  # arrays are allocated for every machine, used or not
 EXACT = 2**53  # up to here every integer is a float64
 Array = np.ndarray[Any, Any]
 
@@ -68,8 +69,8 @@ class JobShopInstance(Instance):
             raise InputError(f"field 'machine': expected at least one job and one operation, got shape {machine.shape}")
         if machine.shape != duration.shape:
             raise InputError(f"field 'duration': shape {duration.shape} differs from machine's {machine.shape}")
-        if self.n_machines < 1:
-            raise InputError(f"field 'n_machines': expected at least 1, got {self.n_machines}")
+        if not 1 <= self.n_machines <= MOST_MACHINES:
+            raise InputError(f"field 'n_machines': expected 1 … {MOST_MACHINES}, got {self.n_machines}")
         bad = np.argwhere((machine < -1) | (machine >= self.n_machines))
         if len(bad):
             j, i = bad[0]

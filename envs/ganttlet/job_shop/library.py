@@ -17,9 +17,9 @@ from ganttlet.job_shop.generator import l2d_validation, make_generator, with_due
 from ganttlet.job_shop.instance import JobShopInstance
 from ganttlet.job_shop.taillard import taillard, taillard_seeds
 
-ENDINGS = (".txt", ".jsp", ".json", ".npz")
+ENDINGS = (".txt", ".json", ".npz")
 FORMS = (
-    "a name such as ta01, ft06 or la01, l2d:10x10:0, a file (.txt, .jsp, .json, .npz), "
+    "a name such as ta01, ft06 or la01, l2d:10x10:0, a file (.txt, .json, .npz), "
     "or a mapping with 'generator' and 'seed'"
 )
 
@@ -71,6 +71,8 @@ def _from_string(spec: str) -> JobShopInstance:
     options: dict[str, str] = {}
     while len(parts) > 1 and "=" in parts[-1]:
         key, _, value = parts.pop().partition("=")
+        if key in options:
+            raise InputError(f"instance {spec!r}: option {key!r} is given twice")
         options[key] = value
     check_keys(f"instance {spec!r}", options, ("due_factor",))
     name = ":".join(parts)

@@ -26,7 +26,7 @@ BASE = (
     "#b07aa1",
     "#9c755f",
     "#ff9da7",
-    "#86bcb6",
+    "#79706e",
 )
 SYMBOLS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 INK, FAINT, MARK = "#333", "#ddd", "#c22"

@@ -10,7 +10,7 @@ import numpy as np
 from ganttlet.core.errors import InputError
 from ganttlet.core.objective import Objective, ObjectiveSpec, Violation
 from ganttlet.core.record import Solution, int_array
-from ganttlet.job_shop.instance import JobShopInstance
+from ganttlet.job_shop.instance import INT32_MAX, JobShopInstance
 
 OBJECTIVES = {
     "makespan": ObjectiveSpec("makespan", "min", "ticks", "end of the last operation"),
@@ -21,6 +21,7 @@ OBJECTIVES = {
     "flow_time": ObjectiveSpec("flow_time", "min", "ticks", "sum over jobs of end - release"),
 }
 MAX_VIOLATIONS = 20
+LATEST = 2**53 - INT32_MAX  # from here on an end could leave the integers that a float64 holds exactly
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +59,10 @@ def validate(instance: JobShopInstance, schedule: Schedule) -> Objective:
         )
     if schedule.start.shape != instance.machine.shape:
         raise InputError(f"schedule has start times of shape {schedule.start.shape}, expected {instance.machine.shape}")
-    found = [
-        *_unscheduled(instance, schedule),
-        *_precedence(instance, schedule),
-        *_overlap(instance, schedule),
-    ]
+    late = _too_late(schedule)
+    found = [*_unscheduled(instance, schedule), *late]
+    if not late:
+        found += [*_precedence(instance, schedule), *_overlap(instance, schedule)]
     if found:
         return Objective(violations=tuple(found[:MAX_VIOLATIONS]))
     return Objective(values=_values(instance, schedule))
@@ -79,6 +79,13 @@ def _unscheduled(instance: JobShopInstance, schedule: Schedule) -> list[Violatio
     for j, i in np.argwhere((instance.machine < 0) & (schedule.start != -1)):
         found.append(Violation("complete", f"{_op(j, i)} is scheduled but does not exist"))
     return found
+
+
+def _too_late(schedule: Schedule) -> list[Violation]:
+    return [
+        Violation("horizon", f"{_op(j, i)} starts at {schedule.start[j, i]}, later than {LATEST}")
+        for j, i in np.argwhere(schedule.start > LATEST)
+    ]
 
 
 def _precedence(instance: JobShopInstance, schedule: Schedule) -> list[Violation]:
@@ -107,7 +114,7 @@ def _precedence(instance: JobShopInstance, schedule: Schedule) -> list[Violation
 def _overlap(instance: JobShopInstance, schedule: Schedule) -> list[Violation]:
     """Operations of zero duration may stand anywhere except strictly inside another operation."""
     found = []
-    for k in range(instance.n_machines):
+    for k in np.unique(instance.machine[instance.machine >= 0]):
         jobs, ops = np.nonzero((instance.machine == k) & (schedule.start >= 0))
         start = schedule.start[jobs, ops]
         end = start + instance.duration[jobs, ops]

@@ -80,7 +80,7 @@ class JobShopStorage:
                 )
         if self.needs_due and instance.due is None:
             raise InputError(
-                f"instance {instance.name}: field 'due' is missing, but this environment measures tardiness; "
+                f"instance {instance.name}: field 'due' is missing, but this environment shows tardiness; "
                 "use an instance with due dates, or one by name with ':due_factor=1.5'"
             )
 

@@ -17,6 +17,8 @@ from ganttlet.job_shop.layout import (
     MACHINE,
     N_OPS,
     NEVER,
+    NO_DUE,
+    QUEUE,
     READY,
     ROUTE,
     STEP,
@@ -33,24 +35,31 @@ MAX_MACHINES, MAX_JOBS = 3, 4
 @jit
 def next_event(i: Int, n: Int, clock: Int, jobs: Array, held: Array) -> Int:
     """Return the next completion or release, ``clock`` itself if an operation of zero duration ends now, or NEVER."""
-    best = NEVER
+    best, hidden = NEVER, 0
     for j in range(n):
-        if held[i, j] == HIDDEN:
-            return clock
-        if clock < jobs[i, READY, j] < best:
-            best = np.int64(jobs[i, READY, j])
-    return best
+        hidden += held[i, j] == HIDDEN
+        ready = np.int64(jobs[i, READY, j])
+        best = min(best, ready if ready > clock else NEVER)
+    return clock if hidden > 0 else best
 
 
 @jit
 def offer(i: Int, n: Int, clock: Int, jobs: Array, machines: Array, legal: Array, held: Array) -> bool:
-    """Offer every waiting job whose machine is idle at ``clock`` and that is not held; True if there is one."""
-    found = False
+    """Offer every waiting job whose machine is idle at ``clock`` and that is not banned; True if there is one.
+
+    Operations of zero duration that were placed before end here.
+    """
+    found = 0
     for j in range(n):
-        k = jobs[i, MACHINE, j]
-        legal[i, j] = k >= 0 and jobs[i, READY, j] <= clock and machines[i, FREE, k] <= clock and held[i, j] == 0
-        found = found or legal[i, j] == 1
-    return found
+        legal[i, j] = 0
+        if held[i, j] == HIDDEN:
+            held[i, j] = 0
+        if jobs[i, READY, j] <= clock and held[i, j] == 0:
+            k = jobs[i, MACHINE, j]
+            if k >= 0 and machines[i, FREE, k] <= clock:
+                legal[i, j] = 1
+                found += 1
+    return found > 0
 
 
 @jit
@@ -61,9 +70,6 @@ def run_clock(i: Int, n: Int, clock: Int, jobs: Array, machines: Array, legal: A
         if event == NEVER:
             return clock
         clock = event
-        for j in range(n):
-            if held[i, j] == HIDDEN:
-                held[i, j] = 0
         if offer(i, n, clock, jobs, machines, legal, held):
             return clock
 
@@ -74,41 +80,33 @@ def close_machine(i: Int, n: Int, k: Int, jobs: Array, legal: Array, held: Array
 
     ``jobs`` still names the machine of the operation being placed.
     """
-    found = False
+    found = 0
     for j in range(n):
         if jobs[i, MACHINE, j] == k and held[i, j] != HIDDEN:
             legal[i, j], held[i, j] = 0, 0
-        found = found or legal[i, j] == 1
-    return found
+        found += legal[i, j]
+    return found > 0
 
 
 @jit
 def prune(
-    i: Int,
-    s: Int,
-    n: Int,
-    m: Int,
-    clock: Int,
-    jobs: Array,
-    machines: Array,
-    legal: Array,
-    ops: Array,
-    facts: Array,
+    i: Int, s: Int, n: Int, m: Int, clock: Int, jobs: Array, machines: Array, legal: Array, ops: Array, facts: Array
 ) -> None:
-    """Withdraw a job on its last operation if that is longer than a rival's that can go on to an idle machine."""
+    """Withdraw a job on its last operation if that is longer than a rival's that can go on to an idle machine.
+
+    The column QUEUE is free until the observation is written; it holds each machine's shortest such rival.
+    """
     for k in range(m):
-        shortest = NEVER
-        for j in range(n):
-            if legal[i, j] == 1 and jobs[i, MACHINE, j] == k:
-                after = jobs[i, STEP, j] + 1
-                if after < facts[s, N_OPS, j] and machines[i, FREE, ops[s, ROUTE, j, after]] <= clock:
-                    shortest = min(shortest, np.int64(jobs[i, DURATION, j]))
-        if shortest == NEVER:
-            continue
-        for j in range(n):
-            last = jobs[i, STEP, j] + 1 == facts[s, N_OPS, j]
-            if legal[i, j] == 1 and jobs[i, MACHINE, j] == k and last and jobs[i, DURATION, j] > shortest:
-                legal[i, j] = 0
+        machines[i, QUEUE, k] = NO_DUE
+    for j in range(n):
+        after = jobs[i, STEP, j] + 1
+        if legal[i, j] == 1 and after < facts[s, N_OPS, j] and machines[i, FREE, ops[s, ROUTE, j, after]] <= clock:
+            k = jobs[i, MACHINE, j]
+            machines[i, QUEUE, k] = min(machines[i, QUEUE, k], jobs[i, DURATION, j])
+    for j in range(n):
+        last = jobs[i, STEP, j] + 1 == facts[s, N_OPS, j]
+        if legal[i, j] == 1 and last and jobs[i, DURATION, j] > machines[i, QUEUE, jobs[i, MACHINE, j]]:
+            legal[i, j] = 0
 
 
 @jit
@@ -127,28 +125,36 @@ def may_wait(
 ) -> bool:
     """Return whether on every offered machine some other job can arrive before an offered one would be through.
 
-    A job's arrival is estimated by walking its route without queueing, its last operation left out.
+    A job's arrival is estimated by walking its route without queueing, its last operation left out. The column QUEUE
+    serves as scratch for the shortest offered operation of each machine.
     """
+    offered = 0
+    for j in range(n):
+        offered += legal[i, j]
+    if offered == 0 or offered > MAX_JOBS:
+        return False
     event = next_event(i, n, clock, jobs, held)
     if event == NEVER:
         return False
-    offered, first = 0, NEVER
+    for j in range(n):
+        if legal[i, j] == 1 and clock + jobs[i, DURATION, j] < event:
+            return False
+    for k in range(m):
+        machines[i, QUEUE, k] = -1
+    count = 0
     for j in range(n):
         if legal[i, j] == 1:
-            offered += 1
-            first = min(first, clock + np.int64(jobs[i, DURATION, j]))
-    if offered == 0 or offered > MAX_JOBS or first < event:
+            k, time = jobs[i, MACHINE, j], jobs[i, DURATION, j]
+            count += machines[i, QUEUE, k] < 0
+            machines[i, QUEUE, k] = time if machines[i, QUEUE, k] < 0 else min(time, machines[i, QUEUE, k])
+    if count > MAX_MACHINES:
         return False
-    count, reached = 0, 0
     for k in range(m):
-        through = NEVER
-        for j in range(n):
-            if legal[i, j] == 1 and jobs[i, MACHINE, j] == k:
-                through = min(through, clock + np.int64(jobs[i, DURATION, j]))
-        if through != NEVER:
-            count += 1
-            reached += arrives_before(i, s, n, k, through, clock, jobs, machines, legal, held, ops, facts)
-    return count <= MAX_MACHINES and reached == count
+        if machines[i, QUEUE, k] >= 0:
+            limit = clock + machines[i, QUEUE, k]
+            if not arrives_before(i, s, n, k, limit, clock, jobs, machines, legal, held, ops, facts):
+                return False
+    return True
 
 
 @jit
