@@ -38,6 +38,7 @@ from ganttlet.job_shop.layout import (
 )
 
 LONG = 1000.0
+TOP, ZERO = np.float32(LONG), np.float32(0.0)
 UNIT = "in mean durations of the instance"
 
 JOB_FEATURES = (
@@ -175,8 +176,8 @@ def show_jobs(
     """Write JOB_FEATURES and count the queues; a finished job's row is zeroed once, as its mask falls."""
     for i in rows:
         s = slot[i]
-        n, unit, clock, most = size[s, JOBS], scale[s], totals[i, CLOCK], np.int64(bound[i])
-        per_job, per_op = 1.0 / n, 1.0 / size[s, LONGEST]
+        n, unit, clock, most = size[s, JOBS], np.float32(scale[s]), totals[i, CLOCK], np.int64(bound[i])
+        per_job, per_op = np.float32(1.0 / n), np.float32(1.0 / size[s, LONGEST])
         for k in range(size[s, MACHINES]):
             machines[i, QUEUE, k] = 0
         for j in range(n):
@@ -193,16 +194,16 @@ def show_jobs(
             out_mask[i, j] = 1
             begin, rest, length = jobs[i, EST, j], jobs[i, WORK, j], jobs[i, DURATION, j]
             out[i, j, 0] = legal[i, j]
-            out[i, j, 1] = min(length * unit, LONG)
-            out[i, j, 2] = min(rest * unit, LONG)
-            out[i, j, 3] = (facts[s, N_OPS, j] - jobs[i, STEP, j]) * per_op
-            out[i, j, 4] = clip((clock - jobs[i, READY, j]) * unit, -LONG, LONG)
-            out[i, j, 5] = clip((machines[i, FREE, k] - clock) * unit, 0.0, LONG)
-            out[i, j, 6] = min((begin - clock) * unit, LONG)
-            out[i, j, 7] = min((most - (begin + rest)) * unit, LONG)
-            out[i, j, 8] = length / rest if rest > 0 else 0.0
-            out[i, j, 9] = min(machines[i, LOAD, k] * unit, LONG)
-            out[i, j, 10] = (machines[i, QUEUE, k] - 1) * per_job
+            out[i, j, 1] = min(np.float32(length) * unit, TOP)
+            out[i, j, 2] = min(np.float32(rest) * unit, TOP)
+            out[i, j, 3] = np.float32(facts[s, N_OPS, j] - jobs[i, STEP, j]) * per_op
+            out[i, j, 4] = min(max(np.float32(clock - jobs[i, READY, j]) * unit, -TOP), TOP)
+            out[i, j, 5] = min(np.float32(max(0, machines[i, FREE, k] - clock)) * unit, TOP)
+            out[i, j, 6] = min(np.float32(begin - clock) * unit, TOP)
+            out[i, j, 7] = min(np.float32(most - (begin + rest)) * unit, TOP)
+            out[i, j, 8] = np.float32(length) / np.float32(rest) if rest > 0 else ZERO
+            out[i, j, 9] = min(np.float32(machines[i, LOAD, k]) * unit, TOP)
+            out[i, j, 10] = np.float32(machines[i, QUEUE, k] - 1) * per_job
 
 
 @jit
@@ -254,17 +255,18 @@ def show_ahead(
     """Write AHEAD_FEATURES for the ``window`` - 1 operations after each job's next."""
     for i in rows:
         s = slot[i]
-        unit, clock = scale[s], totals[i, CLOCK]
+        unit, clock = np.float32(scale[s]), totals[i, CLOCK]
         for j in range(size[s, JOBS]):
             if jobs[i, MACHINE, j] < 0:
                 continue
             at = N_JOB
             for o in range(jobs[i, STEP, j] + 1, jobs[i, STEP, j] + window):
                 if o < facts[s, N_OPS, j]:
-                    out[i, j, at] = min(ops[s, TIME, j, o] * unit, LONG)
-                    out[i, j, at + 1] = clip((machines[i, FREE, ops[s, ROUTE, j, o]] - clock) * unit, 0.0, LONG)
+                    out[i, j, at] = min(np.float32(ops[s, TIME, j, o]) * unit, TOP)
+                    free_in = max(0, machines[i, FREE, ops[s, ROUTE, j, o]] - clock)
+                    out[i, j, at + 1] = min(np.float32(free_in) * unit, TOP)
                 else:
-                    out[i, j, at], out[i, j, at + 1] = 0.0, 0.0
+                    out[i, j, at], out[i, j, at + 1] = ZERO, ZERO
                 at += N_AHEAD
 
 
