@@ -8,10 +8,10 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-all lint format docs bench constraints clean
+.PHONY: help install demo test test-all lint format docs bench bench-training constraints clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP)  ## make .venv at the versions of constraints.txt
 
@@ -43,9 +43,12 @@ docs: $(STAMP)  ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 bench: $(STAMP)  ## measure speed against the peers, in venvs of their own under .bench/
-	$(PY) benchmarks/peers/setup.py
+	$(PY) benchmarks/peers/setup.py jssenv jumanji
 	$(PY) benchmarks/engine.py
 	$(PY) benchmarks/footprint.py
+
+bench-training: $(STAMP)  ## measure training against RL4CO, in a venv of its own under .bench/
+	$(PY) benchmarks/training.py
 
 constraints: $(STAMP)  ## write the versions installed now into constraints.txt
 	@echo "# Exact versions of all that continuous integration installs; written by: make constraints" > constraints.tmp

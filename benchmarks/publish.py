@@ -135,6 +135,100 @@ def footprint() -> str:
     return f"{table(['what', 'measured'], rows)}\n\n{made_by('footprint')}"
 
 
+def training_part(name: str) -> dict[str, Any] | None:
+    """Return one part of training.json, None if it has not been measured."""
+    try:
+        part: dict[str, Any] | None = load("training").get(name)
+    except FileNotFoundError:
+        return None
+    return part
+
+
+def not_measured(name: str) -> str:
+    """What stands in place of a part of training.json that is not there."""
+    return f"Not measured yet: `python benchmarks/training.py {name}`, then `python benchmarks/publish.py`."
+
+
+def part_made_by(part: dict[str, Any]) -> str:
+    """Return the command behind a part of training.json, the machine and the version that matters."""
+    return f"Made by `{part['command']}` on {part['device']}, PyTorch {part['versions']['torch']}."
+
+
+def training_profile() -> str:
+    """Where a training second goes."""
+    part = training_part("profile")
+    if part is None:
+        return not_measured("profile")
+    runs = part["threads"]
+    counts = list(runs)
+    rows = [
+        [name, *(f"{100 * runs[count]['share'][name]:.1f}" for count in counts)]
+        for name in next(iter(runs.values()))["share"]
+    ]
+    for label, key in (
+        ("**not network**", "non-network share"),
+        ("**not network, cutting and joining included**", "non-network share, cutting and joining included"),
+    ):
+        rows.append([label, *(f"**{100 * runs[count][key]:.1f}**" for count in counts)])
+    rows += [
+        ["decisions/s, without the clock", *(f"{runs[count]['decisions/s, without the clock']:,}" for count in counts)],
+        ["updates measured", *(runs[count]["updates"] for count in counts)],
+    ]
+    head = ["% of the time", *(_threads(count) for count in counts)]
+    return f"{table(head, rows)}\n\n{part_made_by(part)}"
+
+
+def training_encoders() -> str:
+    """Decisions per second by encoder and threads."""
+    part = training_part("encoders")
+    if part is None:
+        return not_measured("encoders")
+    rows, failures = [], []
+    for row in part["rows"]:
+        name = f"`{row['encoder']}`" + (", compiled" if row["compile"] else "")
+        figures = ["-"] * 4
+        if "failed" in row:
+            failures.append(f"{name}, {_threads(row['threads'])}, failed: {row['failed']}.")
+        else:
+            figures = [f"{row[key]:,}" for key in ("parameters", "training", "greedy", "scoring alone")]
+        rows.append([name, row["layers"], row["threads"], *figures])
+    head = ["encoder", "layers", "threads", "parameters", "training", "greedy play", "scoring alone"]
+    return "\n\n".join([table(head, rows), *failures, part_made_by(part)])
+
+
+def training_peer() -> str:
+    """RL4CO's training beside ours."""
+    part = training_part("peer")
+    if part is None:
+        return not_measured("peer")
+    rows, failures, rules = [], [], []
+    for row in part["rows"]:
+        mine, theirs, ratio = row["ours"], row["rl4co"], row.get("ratio")
+        rules.append(
+            f"{row['size']}: "
+            + ", ".join(f"`{name}` {value:,.1f}" for name, value in row["rules, mean makespan"].items())
+        )
+        if ratio is None:
+            failures.append(f"RL4CO on {row['size']} failed: {theirs['failed']}.")
+            continue
+        rows.append([
+            row["size"], row["threads"],
+            f"{mine['seconds']:.0f} / {theirs['seconds']:.0f}", f"{mine['updates']:,} / {theirs['updates']:,}",
+            f"{mine['decisions/s']:,.0f}", f"{theirs['decisions/s']:,.0f}", f"{ratio['decisions/s']:.1f} ×",
+            f"{mine['mean makespan, greedy']:,.1f}", f"{theirs['mean makespan, greedy']:,.1f}",
+            f"{ratio['mean makespan, greedy']:.3f}",
+        ])  # fmt: skip
+    head = ["ours / RL4CO's", "threads", "seconds", "optimiser steps", "decisions/s, ours", "RL4CO's", "ratio",
+            "mean makespan, ours", "RL4CO's", "ratio"]  # fmt: skip
+    words = f"Mean makespan of rules on the same instances: {'; '.join(rules)}."
+    notes = "\n".join(f"- {one}" for one in part["differences"])
+    return "\n\n".join(filter(None, [table(head, rows), *failures, words, notes, part_made_by(part)]))
+
+
+def _threads(count: int | str) -> str:
+    return f"{count} thread{'' if int(count) == 1 else 's'}"
+
+
 REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "results"): quality_short,
     ("README.md", "speed"): speed_short,
@@ -142,6 +236,9 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/results.md", "tardiness"): tardiness,
     ("docs/benchmarks.md", "speed"): speed,
     ("docs/benchmarks.md", "footprint"): footprint,
+    ("docs/benchmarks.md", "training_profile"): training_profile,
+    ("docs/benchmarks.md", "training_encoders"): training_encoders,
+    ("docs/benchmarks.md", "training_peer"): training_peer,
 }
 
 

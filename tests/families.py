@@ -134,11 +134,14 @@ def job_shop_options(options: Options) -> dict[str, Any]:
 def job_shop_return(
     options: Options, instance: JobShopInstance, first: Mapping[str, float], final: Mapping[str, float]
 ) -> float:
-    """The maps that the environment documents: bound, terminal and idle."""
+    """The maps that the environment documents: bound, terminal, idle and load_bound."""
     chosen = job_shop_options(options)
     if chosen["reward"] == "idle":
         longest = max(1, int(instance.duration.max()))
         return (2 * int(instance.work.sum()) - instance.n_machines * final["makespan"]) / longest
+    if chosen["reward"] == "load_bound":
+        # The first load bound is no objective that an info shows, so the slow simulator works it out.
+        return JobShopOracle(chosen, instance, instance.n_jobs).play.load_bound() - final["makespan"]
     start = first[chosen["objective"]] if chosen["reward"] == "bound" else 0.0
     return start - final[chosen["objective"]]
 
@@ -199,6 +202,16 @@ JOB_SHOP = FamilyCase(
         "insert": {"generator": TOY, "preset": "l2d", "window": 1},
         "idle": {"instance": ODD, "timing": "insert", "reward": "idle", "max_jobs": 5},
         "listed": {"instances": [ODD, EVEN], "max_jobs": 5, "observation": "graph", "timing": "wait"},
+        "machines": {"generator": DRAW, "observation": "machines", "reward": "load_bound", "timing": "active"},
+        "machines_wait": {
+            "generator": DRAW,
+            "observation": "machines",
+            "timing": "wait",
+            "objective": "weighted_tardiness",
+            "window": 3,
+            "max_jobs": 6,
+            "max_machines": 4,
+        },
         "pooled": {"generator": DRAW, "pool_size": 3, "pool_seed": 7, "objective": "total_tardiness"},
     },
     indexed="append",
@@ -208,7 +221,18 @@ JOB_SHOP = FamilyCase(
     expected_return=job_shop_return,
     instances=(EVEN, ODD, shop([[(0, 2)], [(0, 3), (2, 1)]], 3, due=[2, 3], weight=[5, 1])),
     too_large=shop([[(0, 1)] * 9] * 9, 3, due=[1] * 9),
-    seeded=("nondelay", "active", "wait", "wait_jssenv", "append", "insert", "listed", "pooled"),
+    seeded=(
+        "nondelay",
+        "active",
+        "wait",
+        "wait_jssenv",
+        "append",
+        "insert",
+        "listed",
+        "machines",
+        "machines_wait",
+        "pooled",
+    ),
 )
 
 CASES = (JOB_SHOP,)

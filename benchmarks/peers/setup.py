@@ -1,6 +1,6 @@
 """Create the peers' virtual environments under ``.bench/``, with pinned versions, where not yet there.
 
-    python benchmarks/peers/setup.py            # both
+    python benchmarks/peers/setup.py            # all
     python benchmarks/peers/setup.py jumanji    # one
 
 Prints one line per peer: its name and the path of its interpreter. Needs a package index; a peer that was
@@ -21,7 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PINS = {
     "jssenv": ("jssenv==1.1.0", "gymnasium==1.4.0", "numpy==2.4.6", "pandas==3.1.1", "plotly==7.1.0"),
     "jumanji": ("jumanji==1.1.2", "jax==0.10.2", "jaxlib==0.10.2", "chex==0.1.92", "numpy==2.4.6"),
-}
+    "rl4co": (
+        "torch==2.13.0", "rl4co==0.7.0", "torchrl==0.14.1", "tensordict==0.14.3", "lightning==2.6.6",
+        "torch-geometric==2.8.1", "numpy==2.4.6",
+    ),
+}  # fmt: skip
 
 
 def interpreter(peer: str) -> Path:

@@ -5,7 +5,7 @@ import pytest
 
 from ganttlet.core.errors import InputError
 from ganttlet_agents.evaluation import methods
-from ganttlet_agents.evaluation.methods import MethodType, bind, method_types, parse_methods
+from ganttlet_agents.evaluation.methods import MethodType, Option, bind, method_types, parse_methods
 
 pytestmark = pytest.mark.usefixtures("sack")
 
@@ -138,3 +138,106 @@ def test_broken_plug_in_leaves_the_others(plug_in):
     plug_in(target="no_such_module_at_all:METHODS")
     with pytest.warns(RuntimeWarning, match="plug-in extra .* is left out"):
         assert one("rule:random").label == "rule:random"
+
+
+# Open names.
+
+
+def opened(built, kind="policy", family="*"):
+    """Return an open type that notes what it is built with."""
+
+    def build(options, *, name, family):
+        if name == "absent":
+            raise InputError(f"nothing called {name} for {family}")
+        built.append((name, family, options["depth"]))
+
+    return MethodType(kind, "*", family, "any name", {"depth": Option(int, 1, "how deep")}, build)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "job_shop",
+        "runs/job_shop/quick-1",
+        "../runs/a.b/",
+        "/abs/run",
+        r"C:\runs\quick-1",
+        "C:/runs/quick-1",
+        r"\\host\share\run",
+        "a:b:c",
+    ],
+)
+@pytest.mark.parametrize("trailing", ["", ":depth=2"])
+def test_an_open_type_takes_any_name(plug_in, name, trailing):
+    built = []
+    plug_in(opened(built))
+    method = one(f"policy:{name}{trailing}")
+    assert method.label == f"policy:{name}{trailing}"
+    assert (method.type.kind, method.type.name, method.type.family) == ("policy", name, "sack")
+    assert built == [(name, "sack", 2 if trailing else 1)]
+    assert one(method.label).label == method.label
+
+
+def test_names_of_an_open_type_are_different_methods(plug_in):
+    built = []
+    plug_in(opened(built))
+    labels = [method.label for method in parse_methods("policy:a,policy:b policy:a:depth=3", "sack")]
+    assert labels == ["policy:a", "policy:b", "policy:a:depth=3"]
+    with pytest.raises(InputError, match="policy:a is given twice"):
+        parse_methods("policy:a,policy:a:depth=1", "sack")
+
+
+def test_a_named_type_wins_over_the_open_one(plug_in):
+    built = []
+    plug_in(opened(built, kind="search"), plugged("deep"), plugged("wide", family="*"))
+    assert one("search:deep").type.about == one("search:wide").type.about == "from a plug-in"
+    assert built == []
+    assert one("search:deeper").type.about == "any name"
+    assert built == [("deeper", "sack", 1)]
+
+
+def test_an_open_type_of_the_family_wins_over_that_of_every_family(plug_in):
+    general, own = [], []
+    plug_in(opened(general), opened(own, family="sack"))
+    one("policy:a")
+    assert (general, own) == ([], [("a", "sack", 1)])
+
+
+def test_an_open_type_is_bound_under_a_name(plug_in):
+    built = []
+    plug_in(opened(built))
+    (entry,) = method_types("sack")[:1]
+    assert bind(entry.called("runs/a", "sack"), depth=4).label == "policy:runs/a:depth=4"
+    assert built == [("runs/a", "sack", 4)]
+    with pytest.raises(InputError, match=r"method policy:\*: expected a name in place of \*"):
+        bind(entry)
+
+
+def test_a_named_type_keeps_its_name():
+    (kind,) = [entry for entry in method_types("sack") if entry.name == "smallest"]
+    assert kind.called("other", "sack") is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("policy:", "expected kind:name"),
+        ("policy:*", r"method policy:\*: expected a name in place of \*"),
+        ("policy:a:width=2", "method policy:a: unknown option 'width'; expected one of depth"),
+        ("policy:a:depth=deep", "method policy:a option 'depth': cannot read 'deep'"),
+        ("policy:runs/a=b", "expected kind:name"),
+        ("policy:absent", "nothing called absent for sack"),
+        ("rule:largest", "unknown rule 'largest'; expected one of .*smallest"),
+        ("policies:a", "unknown kind 'policies' for sack; expected one of policy, rule, solver"),
+    ],
+)
+def test_mistakes_beside_an_open_type(plug_in, text, message):
+    plug_in(opened([]))
+    with pytest.raises(InputError, match=message):
+        parse_methods(text, "sack")
+
+
+def test_two_open_types_of_a_kind_are_one_too_many(plug_in):
+    plug_in(opened([]), opened([]))
+    with pytest.raises(InputError, match=r"method policy:\* is given by both plug_in:METHODS and plug_in:METHODS"):
+        one("rule:random")

@@ -22,8 +22,8 @@ WRONG = [
     ({"timing": "later"}, "timing: unknown value 'later'; expected one of nondelay, active, wait"),
     ({"timing": None}, "timing"),
     ({"objective": "cost"}, "objective: unknown value 'cost'; expected one of makespan"),
-    ({"reward": "sparse"}, "reward: unknown value 'sparse'; expected one of bound, terminal, idle"),
-    ({"observation": "image"}, "observation: unknown value 'image'; expected one of jobs, graph"),
+    ({"reward": "sparse"}, "reward: unknown value 'sparse'; expected one of bound, terminal, idle, load_bound"),
+    ({"observation": "image"}, "observation: unknown value 'image'; expected one of jobs, machines, graph"),
     ({"preset": "isbjssp"}, "preset: unknown value 'isbjssp'; expected one of l2d"),
     ({"preset": ["l2d"]}, "preset"),
     ({"static": "never"}, "static: unknown value 'never'"),
@@ -48,7 +48,8 @@ WRONG = [
     ({"strict": 1}, "strict: expected True or False"),
     # impossible pairs
     *[
-        ({"reward": "idle", "objective": objective}, f"reward='idle' .*objective='{objective}'")
+        ({"reward": reward, "objective": objective}, f"reward='{reward}' .*objective='{objective}'")
+        for reward in ("idle", "load_bound")
         for objective in ("flow_time", "total_tardiness", "weighted_tardiness")
     ],
     ({"preset": "jssenv", "objective": "flow_time"}, "reward='idle'"),
@@ -106,6 +107,8 @@ def test_the_examples_are_right_without_the_mistake():
         {"instance": "ft06", "timing": "insert", "max_machine_ops": 6},
         {"generator": {**DRAW, "due_factor": 1.5}, "objective": "total_tardiness"},
         {"observation": "graph", "static": "index"},
+        {"reward": "idle"},
+        {"reward": "load_bound"},
         {"window": np.int64(3), "gamma": np.float32(0.5), "illegal_penalty": 0, "max_episode_steps": np.int32(9)},
     ):
         assert JobShopVectorEnv(2, **options).reset(seed=0)[0]["job"].any()

@@ -5,80 +5,43 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from families import DRAWN, EVEN, ODD, JobShopOracle, job_shop_options
-from ganttlet.job_shop import JobShopInstance, resolve
+from families import DRAWN, EVEN, ODD
+from ganttlet.job_shop import resolve
 from ganttlet.job_shop.env import JobShopVectorEnv
 from ganttlet.job_shop.features import AHEAD_FEATURES, CONTEXT_FEATURES, DUE_FEATURES, JOB_FEATURES
 from ganttlet.job_shop.timing import TIMINGS
-from reference.job_shop_observation import graph_blocks, job_blocks
 from reference.job_shop_strategies import problems
-from reference.play import legal_action
+from reference.job_shop_walk import extreme_shops, skewed_shop, walk
 
-SIZES = (6, 5, 7)
-SPACE = dict(zip(("max_jobs", "max_machines", "max_ops"), SIZES, strict=True))
 STATIC = {"op_static", "op_mask", "machine_mask", "precedes_index", "op_job_index", "op_machine_index"}
-
-
-def compare(env, observation, play, first, window, due):
-    """Every block of the first row, in its space and equal to the plain computation up to float32."""
-    expected = job_blocks(play, SIZES, window, due) | graph_blocks(play, SIZES, first)
-    assert set(observation) == {*expected, "action_mask"}
-    for key, value in expected.items():
-        np.testing.assert_allclose(observation[key][0], value, rtol=1e-6, atol=1e-6, err_msg=key)
-        assert env.observation_space[key].contains(observation[key]), key
-
-
-def walk(instance, timing, window, objective, rng):
-    """Play a random episode, comparing at every step."""
-    options = {"timing": timing, "objective": objective, "window": window, "observation": "graph"}
-    env = JobShopVectorEnv(1, instance=instance, **options, **SPACE)
-    observation, info = env.reset(seed=0)
-    oracle = JobShopOracle(job_shop_options(options), instance, env.single_action_space.n)
-    first = oracle.play.objectives()["makespan"]
-    due = "tardiness" in objective
-    compare(env, observation, oracle.play, first, window, due)
-    while not oracle.play.done:
-        action = legal_action(info["action_mask"][0], rng)
-        observation, _, _, _, info = env.step(np.array([action]))
-        oracle.step(action)
-        compare(env, observation, oracle.play, first, window, due)
 
 
 @pytest.mark.parametrize("timing", TIMINGS)
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_every_feature(timing, data):
-    instance = data.draw(problems())
-    objective = data.draw(st.sampled_from(["makespan", "weighted_tardiness"]))
     walk(
-        instance, timing, data.draw(st.integers(1, 4)), objective, np.random.default_rng(data.draw(st.integers(0, 99)))
+        data.draw(problems()),
+        np.random.default_rng(data.draw(st.integers(0, 99))),
+        timing=timing,
+        objective=data.draw(st.sampled_from(["makespan", "weighted_tardiness"])),
+        window=data.draw(st.integers(1, 4)),
+        observation="graph",
     )
 
 
 @pytest.mark.parametrize("timing", TIMINGS)
 def test_extreme_durations_are_clipped_into_the_space(timing):
     """Zero and huge durations, far releases and due dates: features are clipped, not wrapped."""
-    top = 2**31 - 1
-    shops = [
-        dict(duration=[[0, 0], [0, 0]], release=[0, 0], due=[0, 0]),
-        dict(duration=[[0, 0], [0, top - 5]], release=[5, 0], due=[-(2**31), top]),
-        dict(duration=[[1, 0], [0, 0]], release=[0, top - 1], due=[top, -(2**31)], weight=[0, 0]),
-        dict(duration=[[top // 2, top // 2], [0, 1]], release=[0, 0], due=[0, 0], weight=[2**20, 1]),
-    ]
-    for facts in shops:
-        instance = JobShopInstance("extreme", [[0, 1], [1, 0]], n_machines=2, **facts)
+    options = {"timing": timing, "objective": "weighted_tardiness", "window": 3, "observation": "graph"}
+    for instance in extreme_shops():
         for seed in range(3):
-            walk(instance, timing, 3, "weighted_tardiness", np.random.default_rng(seed))
+            walk(instance, np.random.default_rng(seed), **options)
 
 
 def test_many_short_and_one_long_operation():
     """The mean duration is tiny beside the longest: the long ones are shown as the limit, 1000 means."""
-    machine = np.arange(7)[None, :] % 5
-    duration = np.zeros((6, 7), int)
-    duration[0, 0] = 1
-    duration[1, 0] = 10**6
-    instance = JobShopInstance("skewed", np.repeat(machine, 6, axis=0), duration, 5)
-    walk(instance, "append", 2, "makespan", np.random.default_rng(0))
+    walk(skewed_shop(), np.random.default_rng(0), timing="append", observation="graph")
 
 
 def test_edges_agree_with_the_instance():

@@ -71,8 +71,16 @@ def test_idle_reward_with_a_clock_charges_every_machine_as_time_passes():
     assert rewards == pytest.approx([(2 - 2) / 3, (3 - 3) / 3, (2 - 2) / 3])
 
 
+def test_load_bound_reward_sees_at_once_what_the_jobs_bounds_see_late():
+    """Job 2 can come first on machine 1, at 4, once the clock is there: its 12 ticks end at 16, whatever follows."""
+    jobs = [[(0, 5), (1, 3)], [(0, 4), (1, 3)], [(1, 6)]]
+    rewards, infos, _ = play((0, 2, 0, 1, 1), shop(jobs, 2, release=[0, 0, 4]), reward="load_bound")
+    assert rewards == [12 - 16, 0, 0, 0, 0]
+    assert [info["objectives"]["makespan"] for info in infos] == [10, 12, 13, 13, 16, 16]
+
+
 @pytest.mark.parametrize("penalty", [0.0, 1.0, 2.5])
-@pytest.mark.parametrize("reward", ["bound", "terminal", "idle"])
+@pytest.mark.parametrize("reward", ["bound", "terminal", "idle", "load_bound"])
 def test_an_illegal_action_costs_its_penalty_and_nothing_else(penalty, reward):
     legal, _, _ = play(reward=reward)
     rewards, infos, _ = play((0, 7, 1, 1, 0), reward=reward, illegal_penalty=penalty)

@@ -11,7 +11,7 @@ from reference.job_shop_jssenv import JSSEnvRules
 TIMINGS = ("nondelay", "wait", "active", "append", "insert", "wait_jssenv")
 WAITING = ("wait", "wait_jssenv")
 OBJECTIVES = ("makespan", "flow_time", "total_tardiness", "weighted_tardiness")
-REWARDS = ("bound", "terminal", "idle")
+REWARDS = ("bound", "terminal", "idle", "load_bound")
 
 
 def objective_values(ends: list[int], release: list[int], due: list[int] | None, weight: list[int]) -> dict[str, int]:
@@ -43,7 +43,7 @@ class ReferenceJobShop:
         n_machines: number of machines.
         timing: one of ``TIMINGS``.
         objective: one of ``OBJECTIVES``; the tardiness objectives need ``due``.
-        reward: one of ``REWARDS``; ``idle`` needs the makespan objective.
+        reward: one of ``REWARDS``; ``idle`` and ``load_bound`` need the makespan objective.
         release, due, weight: one integer per job; zeros, none and ones if omitted.
         illegal_penalty: subtracted at an illegal action.
 
@@ -66,8 +66,8 @@ class ReferenceJobShop:
     ) -> None:
         if timing not in TIMINGS or objective not in OBJECTIVES or reward not in REWARDS:
             raise ValueError(f"unknown option among {timing!r}, {objective!r}, {reward!r}")
-        if reward == "idle" and objective != "makespan":
-            raise ValueError("reward 'idle' needs objective 'makespan'")
+        if reward in ("idle", "load_bound") and objective != "makespan":
+            raise ValueError(f"reward {reward!r} needs objective 'makespan'")
         if "tardiness" in objective and due is None:
             raise ValueError(f"objective {objective!r} needs due dates")
         self.jobs = [[(int(k), int(p)) for k, p in job] for job in jobs]
@@ -113,22 +113,31 @@ class ReferenceJobShop:
         ]
         return objective_values(ends, self.release, self.due, self.weight)
 
+    def load_bound(self) -> int:
+        """The greatest of the makespan bound and, per machine with unplaced work, max(free, clock) + that work."""
+        loads = {machine: self._unplaced(machine) for machine in range(self.n_machines)}
+        own = [max(self._free(machine), self.clock) + load for machine, load in loads.items() if load]
+        return max([self.objectives()["makespan"], *own])
+
     def step(self, action: int) -> tuple[float, bool, bool]:
         """Play ``action``; return the reward, whether all is done, and whether the action was illegal."""
         if self.done:
             return 0.0, True, False
         if not 0 <= action < self.n_actions or not self.mask()[action]:
             return -self.illegal_penalty, False, True
-        before = self.objectives()[self.objective]
+        before = self._value()
         placed = self._wait() if action == len(self.jobs) else self._place(action)
-        after = self.objectives()[self.objective]
-        if self.reward == "bound":
+        after = self._value()
+        if self.reward in ("bound", "load_bound"):
             return float(before - after), self.done, False
         if self.reward == "terminal":
             return float(-after if self.done else 0), self.done, False
         idle = self._idle_time()
         created, self.idle_before = idle - self.idle_before, idle
         return (placed - created) / self.max_p, self.done, False
+
+    def _value(self) -> int:
+        return self.load_bound() if self.reward == "load_bound" else self.objectives()[self.objective]
 
     def _place(self, job: int) -> int:
         i = self._next(job)
@@ -164,6 +173,9 @@ class ReferenceJobShop:
 
     def _free(self, machine: int) -> int:
         return max((end for _, end in self._busy(machine)), default=0)
+
+    def _unplaced(self, machine: int) -> int:
+        return sum(p for j, job in enumerate(self.jobs) for k, p in job[self._next(j) :] if k == machine)
 
     def _est(self, job: int) -> int:
         machine, p = self.jobs[job][self._next(job)]

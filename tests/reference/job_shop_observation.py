@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from reference.job_shop import ReferenceJobShop
+from reference.job_shop_queues import Loads, queue_row
 
 LONG = 1000.0
 Sizes = tuple[int, int, int]
@@ -22,8 +23,8 @@ def unit(play: ReferenceJobShop) -> float:
     return len(times) / sum(times) if sum(times) else 1.0
 
 
-def job_row(play: ReferenceJobShop, j: int, window: int, due: bool) -> list[float]:
-    """The features of one unfinished job, in the order of the environment's documentation."""
+def job_row(play: ReferenceJobShop, j: int, window: int, due: bool, loads: Loads | None) -> list[float]:
+    """The features of one unfinished job, in the order of the environment's documentation; ``loads`` adds more."""
     job, step, scale, clock = play.jobs[j], play._next(j), unit(play), play.clock
     machine, time = job[step]
     work = sum(p for _, p in job[step:])
@@ -39,7 +40,7 @@ def job_row(play: ReferenceJobShop, j: int, window: int, due: bool) -> list[floa
         clip((start - clock) * scale, 0.0, LONG),
         clip((bound - start - work) * scale, 0.0, LONG),
         time / work if work else 0.0,
-        min(unplaced(play, machine) * scale, LONG),
+        min(play._unplaced(machine) * scale, LONG),
         (len(needing) - 1) / len(play.jobs),
     ]
     for ahead in range(step + 1, step + window):
@@ -47,23 +48,22 @@ def job_row(play: ReferenceJobShop, j: int, window: int, due: bool) -> list[floa
             row += [min(job[ahead][1] * scale, LONG), clip((play._free(job[ahead][0]) - clock) * scale, 0.0, LONG)]
         else:
             row += [0.0, 0.0]
+    if loads:
+        row += queue_row(play, loads, j)
     if due:
         assert play.due is not None
         row += [clip((play.due[j] - start - work) * scale, -LONG, LONG), play.weight[j] / max(1, *play.weight)]
     return row
 
 
-def unplaced(play: ReferenceJobShop, machine: int) -> int:
-    """Processing time not yet placed on a machine."""
-    return sum(p for j, job in enumerate(play.jobs) for k, p in job[play._next(j) :] if k == machine)
-
-
-def job_blocks(play: ReferenceJobShop, sizes: Sizes, window: int, due: bool) -> dict[str, np.ndarray]:
+def job_blocks(
+    play: ReferenceJobShop, sizes: Sizes, window: int, due: bool, loads: Loads | None = None
+) -> dict[str, np.ndarray]:
     """``job``, ``job_mask`` and ``context``."""
-    width = 11 + 2 * (window - 1) + 2 * due
+    width = 11 + 2 * (window - 1) + 19 * bool(loads) + 2 * due
     rows, mask = np.zeros((sizes[0], width)), np.zeros(sizes[0])
     for j in play._unfinished():
-        rows[j], mask[j] = job_row(play, j, window, due), 1
+        rows[j], mask[j] = job_row(play, j, window, due, loads), 1
     n = len(play.jobs)
     left = sum(len(job) - play._next(j) for j, job in enumerate(play.jobs))
     context = [
@@ -108,8 +108,31 @@ def graph_blocks(play: ReferenceJobShop, sizes: Sizes, first_bound: float) -> di
             if i + 1 < len(job):
                 found["precedes_index"][at] = at + 1
     for k in range(play.n_machines):
-        needing = [x for x in play._unfinished() if play.jobs[x][play._next(x)][0] == k]
-        free = clip((play._free(k) - play.clock) * scale, 0.0, LONG)
-        found["machine"][k] = [min(unplaced(play, k) * scale, LONG), free, len(needing) / len(play.jobs)]
-        found["machine_mask"][k] = 1
+        found["machine"][k], found["machine_mask"][k] = machine_row(play, k), 1
+    return found
+
+
+def machine_row(play: ReferenceJobShop, k: int) -> list[float]:
+    """The features of a machine."""
+    needing = [x for x in play._unfinished() if play.jobs[x][play._next(x)][0] == k]
+    free = clip((play._free(k) - play.clock) * unit(play), 0.0, LONG)
+    return [min(play._unplaced(k) * unit(play), LONG), free, len(needing) / len(play.jobs)]
+
+
+def machines_blocks(play: ReferenceJobShop, sizes: Sizes, window: int, due: bool) -> dict[str, np.ndarray]:
+    """Every block of ``observation="machines"``."""
+    loads = Loads(play)
+    found = job_blocks(play, sizes, window, due, loads) | {
+        "machine": np.zeros((sizes[1], 5)),
+        "machine_mask": np.zeros(sizes[1]),
+        "needs_index": np.full(sizes[0], -1),
+        "needs_after_index": np.full(sizes[0], -1),
+    }
+    found["context"] = np.array([*found["context"], *loads.context()])
+    for k in range(play.n_machines):
+        found["machine"][k], found["machine_mask"][k] = machine_row(play, k) + loads.machine(k), 1
+    for j in play._unfinished():
+        route = [k for k, _ in play.jobs[j][play._next(j) :]]
+        found["needs_index"][j] = route[0]
+        found["needs_after_index"][j] = route[1] if len(route) > 1 else -1
     return found

@@ -122,6 +122,10 @@ def test_odd_instances_finish_feasible_with_the_promised_returns(timing: str) ->
         makespan = idle.objectives()["makespan"]
         assert total == pytest.approx((2 * work - m * makespan) / max(1, idle.max_p))
         assert idle.clock == makespan
+        loads = ReferenceJobShop(**case, timing=timing, reward="load_bound")
+        first = loads.load_bound()
+        total, _ = play(loads, rng)
+        assert total == first - loads.objectives()["makespan"]
 
 
 @pytest.mark.parametrize("timing", TIMINGS)
@@ -131,10 +135,13 @@ def test_bound_never_falls_and_clock_never_goes_back(timing: str) -> None:
         env = ReferenceJobShop(**odd_case(rng), timing=timing)
         done = False
         while not done:
-            clock, before = env.clock, env.objectives()
+            clock, before, tight = env.clock, env.objectives(), env.load_bound()
+            assert tight >= before["makespan"]
             _, done, _ = env.step(rng.choice([a for a, ok in enumerate(env.mask()) if ok]))
             assert all(env.objectives()[name] >= value for name, value in before.items())
             assert env.clock >= clock
+            assert env.load_bound() >= tight or timing == "insert"
+        assert env.load_bound() == env.objectives()["makespan"]
 
 
 def test_objectives_of_a_known_schedule() -> None:
@@ -181,6 +188,7 @@ def test_options_are_checked() -> None:
     bad_options: list[dict[str, Any]] = [
         {"timing": "later"},
         {"reward": "idle", "objective": "flow_time"},
+        {"reward": "load_bound", "objective": "flow_time"},
         {"objective": "total_tardiness"},
     ]
     for bad in bad_options:

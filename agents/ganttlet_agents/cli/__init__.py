@@ -1,4 +1,4 @@
-"""The command line: ``ganttlet evaluate | data | version``; evaluate.py is a shell over it."""
+"""The command line: ``ganttlet train | evaluate | data | version``; train.py and evaluate.py are shells over it."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from ganttlet_agents.cli.data import Check
 from ganttlet_agents.cli.data import List as DataList
 from ganttlet_agents.cli.evaluate import Report, Run
 from ganttlet_agents.cli.listing import List
+from ganttlet_agents.cli.train import Train
 from ganttlet_agents.evaluation import provenance
 
 try:
@@ -68,7 +69,8 @@ class Data:
 
 
 AnyCommand = (
-    Annotated[Evaluate, subcommand("evaluate")]
+    Annotated[Train, subcommand("train")]
+    | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Data, subcommand("data")]
     | Annotated[Version, subcommand("version")]
 )
@@ -77,8 +79,8 @@ AnyCommand = (
 def parse(words: Sequence[str], within: str = "") -> Command:
     """Return the command that ``words`` spell; exits with code 2 and a message if they spell none."""
     # tyro takes unions of annotated types, which type checkers do not see as types.
-    wanted: Any = {"": AnyCommand, "evaluate": EvaluateCommand}[within]
-    prog = "evaluate.py" if within else "ganttlet"
+    wanted: Any = {"": AnyCommand, "evaluate": EvaluateCommand, "train": Train}[within]
+    prog = f"{within}.py" if within else "ganttlet"
     parsed: Command = tyro.cli(
         wanted,
         prog=prog,
@@ -92,4 +94,5 @@ def parse(words: Sequence[str], within: str = "") -> Command:
 _DESCRIPTION = {
     "": "Scheduling environments, methods and their evaluation.",
     "evaluate": Evaluate.__doc__,
+    "train": Train.__doc__,
 }

@@ -10,8 +10,10 @@ from ganttlet_agents.config import config_names
 from ganttlet_agents.evaluation.methods import MethodType, method_types
 from ganttlet_agents.evaluation.suite import load_suite
 from ganttlet_agents.evaluation.tables import make_console, print_texts
+from ganttlet_agents.policy.shipped import shipped_names
 
 Rows = list[tuple[str, ...]]
+PLURALS = {"policy": "policies", "search": "searches"}
 SECTIONS = ("envs", "methods", "suites", "presets", "generators")
 
 
@@ -36,8 +38,11 @@ class List:
         for kind in kinds:
             found = [entry for entry in method_types(self.family) if entry.kind == kind]
             if found and (self._shows("methods") or kind in self.only):
-                print_texts(console, f"{kind}s", ("method", "family", "about", "options"), _methods(found))
-                print_texts(console, f"options of {kind}s", ("option", "default", "accepts", "about"), _options(found))
+                plural = PLURALS.get(kind, f"{kind}s")
+                print_texts(console, plural, ("method", "family", "about", "options"), _methods(found))
+                print_texts(console, f"options of {plural}", ("option", "default", "accepts", "about"), _options(found))
+                if kind == "policy" and (names := shipped_names()):
+                    print_texts(console, "shipped policies", ("method",), [(f"policy:{name}",) for name in names])
         if self._shows("suites"):
             titles = ("suite", "family", "instances", "about")
             print_texts(console, "suites", titles, _suites([family.name for family in families]))
@@ -56,7 +61,7 @@ def _envs(families: list[Family]) -> Rows:
 
 
 def _methods(found: list[MethodType]) -> Rows:
-    return [(f"{entry.kind}:{entry.name}", entry.family, entry.about, ", ".join(entry.options)) for entry in found]
+    return [(entry.pattern, entry.family, entry.about, ", ".join(entry.options)) for entry in found]
 
 
 def _options(found: list[MethodType]) -> Rows:

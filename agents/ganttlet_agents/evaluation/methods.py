@@ -1,8 +1,8 @@
 """What a method is, and how a text such as ``rule:spt:timing=active,solver:cpsat:time=10`` names one.
 
-A method is written ``kind:name:key=value:…``; several are separated by commas or spaces. Method types come
-from the sequences listed in ``BUILT_IN`` and from those that installed packages export under the entry-point
-group ``ganttlet.methods``.
+A method is written ``kind:name:key=value:…``; several are separated by commas or spaces. A name may be a path, with
+slashes, backslashes and colons, but has no ``=``, comma or space. Method types come from the sequences listed in
+``BUILT_IN`` and from those that installed packages export under the entry-point group ``ganttlet.methods``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import Any, Literal, Protocol
 
@@ -20,8 +20,13 @@ from ganttlet.core.family import Family, load_object
 from ganttlet.core.record import Instance, Solution
 
 GROUP = "ganttlet.methods"
-BUILT_IN = ("ganttlet_agents.rules:METHODS", "ganttlet_agents.solvers:METHODS")
+BUILT_IN = (
+    "ganttlet_agents.rules:METHODS",
+    "ganttlet_agents.solvers:METHODS",
+    "ganttlet_agents.policy.methods:METHODS",
+)
 ANY_FAMILY = "*"
+ANY_NAME = "*"
 
 Information = Literal["causal", "clairvoyant"]
 
@@ -108,11 +113,12 @@ class MethodType:
 
     Fields:
         kind: ``rule``, ``solver``, ``search``, ``policy`` or a plug-in's own word.
-        name: its name within the kind.
+        name: its name within the kind, or ``*``: the type is open and takes every name that no other of its kind has.
         family: the family it serves, or ``*`` for every family.
         about: one line for ``ganttlet evaluate list``.
         options: name -> Option, in the order in which labels print them.
-        build: called with a value for every option; returns the method.
+        build: called with a value for every option, and by an open type also with the keywords ``name`` and
+            ``family``; returns the method. What it raises stops a run before the first instance.
         deterministic: called with the same values; True if equal seeds give equal solutions on every run.
         information: ``clairvoyant`` if it uses an instance's hidden realisation.
     """
@@ -122,9 +128,20 @@ class MethodType:
     family: str
     about: str
     options: Mapping[str, Option]
-    build: Callable[[dict[str, Any]], Method]
+    build: Callable[..., Method]
     deterministic: Callable[[dict[str, Any]], bool] = lambda options: True
     information: Information = "causal"
+
+    @property
+    def pattern(self) -> str:
+        """How it is written without options: ``kind:name``, or ``kind:NAME`` for an open type."""
+        return f"{self.kind}:{'NAME' if self.name == ANY_NAME else self.name}"
+
+    def called(self, name: str, family: str) -> MethodType:
+        """Return an open type under the name it was given, for one family; other types as they are."""
+        if self.name != ANY_NAME:
+            return self
+        return replace(self, name=name, family=family, build=partial(self.build, name=name, family=family))
 
 
 @dataclass(frozen=True)
@@ -153,7 +170,10 @@ class BoundMethod:
 
 
 def bind(method: MethodType, **options: Any) -> BoundMethod:
-    """Fill in a method type from Python, options as values; raises InputError like :func:`parse_methods`."""
+    """Fill in a method type from Python, options as values; raises InputError like :func:`parse_methods`.
+
+    An open type is given its name first: ``bind(entry.called(name, family), …)``.
+    """
     return _bind(method, {key: _text(value) for key, value in options.items()})
 
 
@@ -219,7 +239,8 @@ def _parse_one(word: str, family: str) -> BoundMethod:
         known = ", ".join(kinds) or "(none)"
         raise InputError(f"method {word!r}: unknown kind {kind!r} for {family}; expected one of {known}")
     of_kind = {entry.name: entry for entry in types if entry.kind == kind}
-    if name not in of_kind:
+    entry = of_kind.get(name) or of_kind.get(ANY_NAME)
+    if entry is None:
         raise InputError(f"method {word!r}: unknown {kind} {name!r}; expected one of {', '.join(of_kind)}")
     given: dict[str, str] = {}
     for piece in trailing:
@@ -227,11 +248,13 @@ def _parse_one(word: str, family: str) -> BoundMethod:
         if key in given:
             raise InputError(f"method {word!r}: option {key!r} is given twice")
         given[key] = value
-    return _bind(of_kind[name], given)
+    return _bind(entry.called(name, family), given)
 
 
 def _bind(method: MethodType, given: Mapping[str, str]) -> BoundMethod:
     what = f"{method.kind}:{method.name}"
+    if method.name == ANY_NAME:
+        raise InputError(f"method {what}: expected a name in place of {ANY_NAME}")
     for key in given:
         if key not in method.options:
             known = ", ".join(method.options) or "(it has no options)"

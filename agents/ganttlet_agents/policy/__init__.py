@@ -1,1 +1,1 @@
-"""What networks need of an observation; torch only."""
+"""GraphPolicy, its encoders and checkpoints: PyTorch only, imported module by module when needed."""

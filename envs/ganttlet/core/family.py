@@ -46,6 +46,8 @@ class Family:
         generators: name -> one line saying what it draws.
         presets: name -> environment keyword arguments.
         data_sets: outside instance files the family can read.
+        replay: (batch, solutions) -> actions (B,) that follow each row's solution from its present state, for
+            imitation; None if the family has none.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Family:
     generators: Mapping[str, str] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data_sets: Sequence[DataSet] = ()
+    replay: Callable[[Any, Sequence[Any]], Any] | None = None
 
 
 def load_object(target: str) -> Any:

@@ -26,6 +26,7 @@ from ganttlet.job_shop.instance import JobShopInstance
 from ganttlet.job_shop.library import generate, resolve
 from ganttlet.job_shop.presets import PRESETS
 from ganttlet.job_shop.render import gantt_ansi, gantt_rgb, gantt_svg, save_gantt
+from ganttlet.job_shop.replay import replay_actions
 from ganttlet.job_shop.solution import OBJECTIVES, Schedule, validate
 from ganttlet.job_shop.taillard import taillard, taillard_seeds
 
@@ -51,6 +52,7 @@ __all__ = [
     "parse",
     "read_text",
     "reference",
+    "replay_actions",
     "resolve",
     "save_gantt",
     "taillard",
@@ -112,4 +114,5 @@ FAMILY = Family(
     generators=GENERATORS,
     presets=PRESETS,
     data_sets=DATA_SETS,
+    replay=replay_actions,
 )

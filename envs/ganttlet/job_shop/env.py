@@ -12,7 +12,7 @@ from ganttlet.core.errors import InputError, check_choice, check_options
 from ganttlet.core.options import COMMON_OPTIONS, as_count, as_seed
 from ganttlet.core.pool import InstancePool, Ints
 from ganttlet.core.vector_env import BatchEnv, Obs
-from ganttlet.job_shop.features import graph_spec, show_rows, write_static
+from ganttlet.job_shop.features import OBSERVATIONS, graph_spec, show_rows, write_static
 from ganttlet.job_shop.generator import Generator, make_generator
 from ganttlet.job_shop.instance import JobShopInstance
 from ganttlet.job_shop.kernel import OBJECTIVES, REWARDS, load_rows, step_rows
@@ -25,7 +25,6 @@ from ganttlet.job_shop.storage import JobShopStorage, Sizes
 from ganttlet.job_shop.timing import TIMINGS
 from ganttlet.job_shop.view import JobShopView
 
-OBSERVATIONS = ("jobs", "graph")
 WAITING = ("wait", "wait_jssenv")
 DEFAULTS: Mapping[str, Any] = {
     "instance": None,
@@ -38,6 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
     "reward": "bound",
     "observation": "jobs",
     "window": 2,
+    "skip_forced": False,
     "max_jobs": None,
     "max_machines": None,
     "max_ops": None,
@@ -73,13 +73,13 @@ class JobShopVectorEnv(BatchEnv):
         self._window = int(own["window"])
         self._due_features = tardiness
         waiting = own["timing"] in WAITING
-        graph = own["observation"] == "graph"
+        kind = own["observation"]
         jobs, machines, ops, machine_ops = sizes
         super().__init__(
             num_envs,
-            graph=graph_spec(jobs, machines, ops, window=self._window, due=tardiness, noop=waiting, graph=graph),
+            graph=graph_spec(jobs, machines, ops, window=self._window, due=tardiness, noop=waiting, kind=kind),
             pool=InstancePool(self._storage, instances, num_envs),
-            state=make_state(num_envs, jobs, machines, ops, machine_ops, insert=ordered, graph=graph),
+            state=make_state(num_envs, jobs, machines, ops, machine_ops, insert=ordered, graph=kind == "graph"),
             objectives=OBJECTIVES if tardiness or known_due else OBJECTIVES[:2],
             objective_rows=len(OBJECTIVES),
             # Each wait passes the end of an operation or a release.
@@ -87,13 +87,26 @@ class JobShopVectorEnv(BatchEnv):
             solution_fields=("start",),
             options=common,
         )
-        self._scratch = np.zeros(num_envs, np.int64)
-        none = np.zeros((0, 0, 0), np.float32)
+        self._skip = bool(own["skip_forced"])
+        self._scratch = np.zeros((3, num_envs), np.int64)
         obs = self._obs
-        graph_out = (
-            (obs["op"], obs["machine"], obs["job_next_index"]) if graph else (none, none, np.zeros((0, 0), np.int32))
+        nodes, pointers, marks = (
+            np.zeros((0, 0, 0), np.float32),
+            np.zeros((0, 0), np.int32),
+            np.zeros((0, 0), np.int8),
         )
-        self._out = (obs["job"], obs["job_mask"], obs["context"], obs["action_mask"], *graph_out)
+        self._out = (
+            obs["job"],
+            obs["job_mask"],
+            obs["context"],
+            obs["action_mask"],
+            obs.get("op", nodes),
+            obs.get("machine", nodes),
+            obs.get("job_next_index", pointers),
+            obs["machine_mask"] if kind == "machines" else marks,
+            obs.get("needs_index", pointers),
+            obs.get("needs_after_index", pointers),
+        )
 
     def view(self) -> JobShopView:
         """Return what rules see of this batch; it follows the live state until the next reset."""
@@ -113,6 +126,7 @@ class JobShopVectorEnv(BatchEnv):
             self.illegal_penalty,
             self._window,
             self._due_features,
+            self._skip,
             self.max_episode_steps,
             tuple(self._storage.arrays),
             tuple(self._state),
@@ -166,13 +180,16 @@ def _check_options(own: Mapping[str, Any]) -> None:
     check_choice("objective", own["objective"], OBJECTIVES)
     check_choice("reward", own["reward"], REWARDS)
     check_choice("observation", own["observation"], OBSERVATIONS)
-    if own["reward"] == "idle" and own["objective"] != "makespan":
+    if own["reward"] in ("idle", "load_bound") and own["objective"] != "makespan":
         raise InputError(
-            f"reward='idle' measures the makespan; with objective={own['objective']!r} use 'bound' or 'terminal'"
+            f"reward={own['reward']!r} measures the makespan; with objective={own['objective']!r} "
+            "use 'bound' or 'terminal'"
         )
     for key in ("window", "max_jobs", "max_machines", "max_ops", "max_machine_ops", "pool_size"):
         if own[key] is not None or key == "window":
             as_count(key, own[key])
+    if not isinstance(own["skip_forced"], bool):
+        raise InputError(f"skip_forced: expected True or False, got {own['skip_forced']!r}")
     given = [key for key in ("instance", "instances", "generator") if own[key] is not None]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)}: give only one of them")
@@ -257,6 +274,10 @@ class JobShopEnv(SingleEnv):
     | `context` | (4,) | float32 | share of operations and of jobs left, horizon, jobs per machine |
     | `action_mask` | (N,) or (N + 1,) | int8 | legal actions; all ones in a terminal observation |
 
+    `observation="machines"` adds to `job` what sets a job against its rivals and the machines' loads (19 features), to
+    `context` four, and `machine` (M, 5), `machine_mask` and the pointers `needs_index`, `needs_after_index` (N,) int32
+    to the machines of a job's next operation and of the one after it, -1 for none.
+
     `observation="graph"` adds `op` (N·O, 3), `op_static` (N·O, 4), `op_mask`, `machine` (M, 3), `machine_mask` and the
     pointers `precedes_index`, `op_job_index`, `op_machine_index` (N·O,), `job_next_index` (N,) int32, -1 for none;
     operation i of job j is node j·O + i. `static="index"` replaces what is constant within an episode (`op_static`,
@@ -267,10 +288,12 @@ class JobShopEnv(SingleEnv):
     |---|---|---|
     | `bound` | minus the increase of the objective at est_j + W_j | first bound - objective |
     | `terminal` | 0, at the end - objective | - objective |
+    | `load_bound` | minus the increase of the load bound | first load bound - makespan |
     | `idle` | (time placed - machine idle time created) / p_max | (2 Σp - m · makespan) / p_max |
 
-    `idle` needs `objective="makespan"`; p_max is the longest operation's time. These hold for legal play; each illegal
-    action subtracts its penalty.
+    `idle` and `load_bound` need `objective="makespan"`; p_max is the longest operation's time. The load bound is the
+    greatest of the makespan bound and, for each machine with work left, max(F_k, t) + its time not yet placed (under
+    `insert`, which fills gaps, no bound). These hold for legal play; each illegal action subtracts its penalty.
 
     ## Starting State
     Nothing is placed. The instance is the given one; or drawn by seed and episode number: among `instances`, from a
@@ -291,7 +314,9 @@ class JobShopEnv(SingleEnv):
     * `pool_size`, `pool_seed`: draw that many instances from the generator once and choose among them.
     * `preset`: `l2d`, `slim`, `cp` or `jssenv`; other arguments override it.
     * `timing`, `objective` (`makespan`, `flow_time`, `total_tardiness`, `weighted_tardiness`), `reward`: as above.
-    * `observation`: `jobs` or `graph`; `window`: operations shown per job, the next one included (default 2).
+    * `observation`: `jobs`, `machines` or `graph`; `window`: operations shown per job, with the next (default 2).
+    * `skip_forced` (False): after a step, play on while a single action is legal, so that an episode holds real choices
+      and the first decision only; rewards add up, `discount` stays that of one decision.
     * `max_jobs`, `max_machines`, `max_ops`, `max_machine_ops`: a larger padded space than the instances need, for
       instances given to `reset(options={"instance": …})`.
     * `strict` (raise on an illegal action), `illegal_penalty` (1.0), `gamma` (1.0, only reported), `max_episode_steps`,

@@ -36,10 +36,17 @@ from ganttlet.job_shop.layout import (
     Array,
     Int,
 )
+from ganttlet.job_shop.queues import (
+    LOAD_CONTEXT_FEATURES,
+    LOAD_FEATURES,
+    LONG,
+    QUEUE_FEATURES,
+    UNIT,
+    show_loads,
+    show_queues,
+)
 
-LONG = 1000.0
 TOP, ZERO = np.float32(LONG), np.float32(0.0)
-UNIT = "in mean durations of the instance"
 
 JOB_FEATURES = (
     Feature("legal", 0, 1, "1 if the job may be chosen now"),
@@ -85,19 +92,25 @@ MACHINE_FEATURES = (
     Feature("queue", 0, 1, "share of jobs whose next operation needs the machine"),
 )
 
-N_JOB, N_AHEAD, N_DUE = len(JOB_FEATURES), len(AHEAD_FEATURES), len(DUE_FEATURES)
+N_JOB, N_AHEAD, N_DUE, N_CONTEXT = len(JOB_FEATURES), len(AHEAD_FEATURES), len(DUE_FEATURES), len(CONTEXT_FEATURES)
+OBSERVATIONS = ("jobs", "machines", "graph")
 
 
-def graph_spec(jobs: int, machines: int, ops: int, *, window: int, due: bool, noop: bool, graph: bool) -> GraphSpec:
-    """Return the GraphSpec of a padded space; ``graph`` adds operation and machine nodes and their edges."""
+def graph_spec(jobs: int, machines: int, ops: int, *, window: int, due: bool, noop: bool, kind: str) -> GraphSpec:
+    """Return the GraphSpec of a padded space for an observation ``kind`` of OBSERVATIONS."""
     ahead = tuple(
         Feature(f"ahead{w}_{f.name}", f.low, f.high, f"{f.about} (operation {w} after the next)")
         for w in range(1, window)
         for f in AHEAD_FEATURES
     )
-    nodes = [NodeType("job", jobs, JOB_FEATURES + ahead + (DUE_FEATURES if due else ()))]
+    rich = kind == "machines"
+    queue = QUEUE_FEATURES if rich else ()
+    nodes = [NodeType("job", jobs, JOB_FEATURES + ahead + queue + (DUE_FEATURES if due else ()))]
     edges: list[EdgeType] = []
-    if graph:
+    if rich:
+        nodes.append(NodeType("machine", machines, MACHINE_FEATURES + LOAD_FEATURES))
+        edges = [EdgeType("needs", "job", "machine", "pointer"), EdgeType("needs_after", "job", "machine", "pointer")]
+    if kind == "graph":
         nodes.append(NodeType("op", jobs * ops, OP_FEATURES, OP_STATIC_FEATURES, fixed=True))
         nodes.append(NodeType("machine", machines, MACHINE_FEATURES, fixed=True))
         edges = [
@@ -107,7 +120,8 @@ def graph_spec(jobs: int, machines: int, ops: int, *, window: int, due: bool, no
             EdgeType("job_next", "job", "op", "pointer"),
         ]
     segments = (Segment("job"), Segment("context")) if noop else (Segment("job"),)
-    return GraphSpec(tuple(nodes), tuple(edges), CONTEXT_FEATURES, segments=segments)
+    context = CONTEXT_FEATURES + (LOAD_CONTEXT_FEATURES if rich else ())
+    return GraphSpec(tuple(nodes), tuple(edges), context, segments=segments)
 
 
 @jit
@@ -130,13 +144,14 @@ def show_rows(
 ) -> None:
     """Bring the observation of ``rows`` up to date; ``full`` rewrites all of it, whatever the buffers hold.
 
-    ``out`` holds the blocks job, job_mask, context, action_mask, op, machine, job_next_index; the last three are
-    empty unless the observation is the graph.
+    ``out`` holds the blocks job, job_mask, context, action_mask, op, machine, job_next_index, machine_mask,
+    needs_index, needs_after_index; those that the observation does not have are empty. The load bound must be known
+    where there are needs.
     """
     ops, facts, _, size, scale = store
     jobs, machines, totals, legal, _, start, _, shown = state
-    job, job_mask, context, action_mask, op, machine, job_next = out
-    graph = op.shape[0] > 0
+    job, job_mask, context, action_mask, op, machine, job_next, machine_mask, needs, needs_after = out
+    graph, rich = op.shape[0] > 0, needs.shape[0] > 0
     bound = values[0]
     if full:
         for i in rows:
@@ -147,14 +162,38 @@ def show_rows(
                 machine[i] = 0.0
                 job_next[i] = -1
                 shown[i] = -1
+            if rich:
+                machine[i] = 0.0
+                machine_mask[i] = 0
+                needs[i] = -1
+                needs_after[i] = -1
     show_jobs(rows, slot, bound, jobs, machines, totals, legal, facts, size, scale, job, job_mask)
     show_rest(rows, slot, bound, jobs, machines, totals, legal, size, scale, context, action_mask)
     if window > 1:
         show_ahead(rows, slot, window, jobs, machines, totals, ops, facts, size, scale, job)
     if due:
         show_due(rows, slot, jobs, facts, size, scale, job)
+    if rich:
+        show_queues(rows, slot, N_JOB + (window - 1) * N_AHEAD, jobs, machines, totals, store, job)
+        show_loads(
+            rows,
+            slot,
+            N_CONTEXT,
+            bound,
+            jobs,
+            machines,
+            totals,
+            legal,
+            store,
+            context,
+            machine,
+            machine_mask,
+            needs,
+            needs_after,
+        )
     if graph:
         show_ops(rows, slot, jobs, totals, start, ops, facts, size, shown, op, job_next)
+    if graph or rich:
         show_machines(rows, slot, machines, totals, size, scale, machine)
 
 

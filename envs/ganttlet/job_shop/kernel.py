@@ -41,6 +41,7 @@ from ganttlet.job_shop.layout import (
     ROUTE,
     STEP,
     TAIL,
+    TIGHT,
     TIME,
     TOP_DURATION,
     TOP_WEIGHT,
@@ -49,6 +50,7 @@ from ganttlet.job_shop.layout import (
     Array,
     Int,
 )
+from ganttlet.job_shop.queues import tighten_rows
 from ganttlet.job_shop.timing import (
     ACTIVE,
     APPEND,
@@ -63,8 +65,8 @@ from ganttlet.job_shop.timing import (
 from ganttlet.job_shop.wait_jssenv import HIDDEN, ban_offered, close_machine, offer, run_clock, settle
 
 OBJECTIVES = ("makespan", "flow_time", "total_tardiness", "weighted_tardiness")
-REWARDS = ("bound", "terminal", "idle")
-BOUND, TERMINAL, IDLE = range(3)
+REWARDS = ("bound", "terminal", "idle", "load_bound")
+BOUND, TERMINAL, IDLE, LOAD_BOUND = range(4)
 
 
 @jit
@@ -138,6 +140,7 @@ def load_rows(rows: Array, slot: Array, timing: Int, store: Any, state: Any, val
             totals[i, NOOP] = settle(i, s, n, size[s, MACHINES], clock, jobs, machines, legal, held, ops, facts)
             totals[i, CLOCK] = clock
     evaluate_rows(rows, slot, timing, jobs, totals, legal, facts, size, values)
+    tighten_rows(rows, slot, values[0], machines, totals, size)
     for i in rows:
         totals[i, FIRST] = np.int64(values[0, i])
 
@@ -260,6 +263,32 @@ def play_rows(rows: Array, actions: Array, slot: Array, timing: Int, store: Any,
 
 
 @jit
+def play_forced(
+    rows: Array, actions: Array, slot: Array, timing: Int, store: Any, state: Any, values: Array, again: Array
+) -> None:
+    """Play on in ``rows`` while a single action is legal; ``actions`` and ``again`` (B,) are overwritten."""
+    _, facts, _, size, _ = store
+    jobs, _, totals, legal, _, _, _, _ = state
+    pending = again[: len(rows)]
+    pending[:] = rows
+    while len(pending) > 0:
+        count = 0
+        for i in pending:
+            options, only = totals[i, NOOP], legal.shape[1]
+            for j in range(size[slot[i], JOBS]):
+                if legal[i, j]:
+                    options += 1
+                    only = j
+            if options == 1 and totals[i, LEFT] > 0:
+                actions[i] = only
+                pending[count] = i
+                count += 1
+        pending = pending[:count]
+        play_rows(pending, actions, slot, timing, store, state)
+        evaluate_rows(pending, slot, timing, jobs, totals, legal, facts, size, values)
+
+
+@jit
 def reward_rows(
     rows: Array,
     slot: Array,
@@ -284,6 +313,8 @@ def reward_rows(
         terminated[i] = done
         if kind == BOUND:
             reward[i] -= new[i]
+        elif kind == LOAD_BOUND:
+            reward[i] -= totals[i, TIGHT]
         elif kind == TERMINAL:
             reward[i] = -new[i] if done else 0.0
         else:
@@ -307,6 +338,7 @@ def step_rows(
     penalty: float,
     window: Int,
     due: bool,
+    skip: bool,
     limit: Int,
     store: Any,
     state: Any,
@@ -317,17 +349,22 @@ def step_rows(
 ) -> Int:
     """Play one action in every active row, show the result and settle the flags; return how many rows are done.
 
-    An illegal action costs ``penalty`` and changes nothing. ``out`` is as in show_rows, ``scratch`` (B,) int64.
+    An illegal action costs ``penalty`` and changes nothing. With ``skip``, decisions with one legal action are played
+    at once. ``out`` is as in show_rows, ``scratch`` (3, B) int64.
     """
     _, facts, load, size, _ = store
     jobs, machines, totals, legal, _, _, _, _ = state
     _, reward, terminated, _, _, _, _, _ = flags
-    count = select_rows(actions, penalty, legal, totals, flags, scratch)
-    rows = scratch[:count]
+    count = select_rows(actions, penalty, legal, totals, flags, scratch[0])
+    rows = scratch[0, :count]
     for i in rows:
-        reward[i] = values[objective, i]
+        reward[i] = totals[i, TIGHT] if kind == LOAD_BOUND else values[objective, i]
     play_rows(rows, actions, slot, timing, store, state)
     evaluate_rows(rows, slot, timing, jobs, totals, legal, facts, size, values)
+    if skip:
+        play_forced(rows, scratch[1], slot, timing, store, state, values, scratch[2])
+    if kind == LOAD_BOUND or out[8].shape[0] > 0:
+        tighten_rows(rows, slot, values[0], machines, totals, size)
     reward_rows(rows, slot, timing, kind, values[objective], totals, machines, load, size, reward, terminated)
     show_rows(rows, slot, window, due, False, store, state, values, out)
     return settle_flags(flags, limit)

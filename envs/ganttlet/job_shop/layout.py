@@ -25,8 +25,8 @@ STEP, READY, EST, MACHINE, DURATION, WORK = range(6)
 # whose next operation needs it, and the number of operations placed (counted for insert only).
 FREE, LOAD, QUEUE, COUNT = range(4)
 # State.totals: the clock, the least start allowed, operations left, placed time less idle time, the first makespan
-# bound, and 1 if waiting is legal.
-CLOCK, FLOOR, LEFT, BALANCE, FIRST, NOOP = range(6)
+# bound, 1 if waiting is legal, and the load bound (kept up to date only where it is shown or rewarded).
+CLOCK, FLOOR, LEFT, BALANCE, FIRST, NOOP, TIGHT = range(7)
 
 NO_DUE: Final = int(np.iinfo(np.int32).max)
 NEVER: Final[Int] = np.int64(2**62)
@@ -56,7 +56,7 @@ class State(NamedTuple):
     Fields:
         jobs: (B, 6, N) int32, columns STEP, READY, EST, MACHINE, DURATION, WORK.
         machines: (B, 4, M) int32, columns FREE, LOAD, QUEUE, COUNT.
-        totals: (B, 6) int64, columns CLOCK, FLOOR, LEFT, BALANCE, FIRST, NOOP.
+        totals: (B, 7) int64, columns CLOCK, FLOOR, LEFT, BALANCE, FIRST, NOOP, TIGHT.
         legal: (B, N) int8, jobs that may be chosen.
         held: (B, N) int8, see wait_jssenv.py.
         start: (B, N, O) int32, start times, -1 where not placed.
@@ -90,7 +90,7 @@ def make_state(rows: int, jobs: int, machines: int, ops: int, machine_ops: int, 
     return State(
         np.zeros((rows, 6, jobs), np.int32),
         np.zeros((rows, 4, machines), np.int32),
-        np.zeros((rows, 6), np.int64),
+        np.zeros((rows, 7), np.int64),
         np.zeros((rows, jobs), np.int8),
         np.zeros((rows, jobs), np.int8),
         np.full((rows, jobs, ops), -1, np.int32),

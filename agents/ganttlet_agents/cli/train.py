@@ -1,0 +1,217 @@
+"""``ganttlet train``: presets and flags in, a run folder out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from ganttlet.core.errors import InputError, MissingExtraError
+from ganttlet.core.family import family_names, get_family
+from ganttlet_agents.config import config_names, load_config, read_yaml
+from ganttlet_agents.evaluation.tables import make_console
+
+try:
+    from tyro.conf import Positional, arg
+except ImportError:
+    raise MissingExtraError("tyro", "eval") from None
+
+if TYPE_CHECKING:
+    from ganttlet_agents.training.config import TrainConfig
+    from ganttlet_agents.training.folder import RunFolder
+    from ganttlet_agents.training.loop import OnStatus
+
+DEFAULT_PRESET = "quick"
+NEEDED = ("torch", "safetensors", "stable-baselines3", "tensorboard")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a policy: a family with a preset, or any environment by id."""
+
+    family: Positional[str | None] = None
+    """Family whose preset is used, for example job_shop."""
+    preset: str | None = None
+    """Preset by name (configs/train/<family>/), or path of a .yaml file; quick by default."""
+    env: str | None = None
+    """Environment id instead of a family, for example ganttlet/JobShop-v0."""
+    env_kwargs: Annotated[tuple[str, ...], arg(metavar="KEY:VALUE …")] = ()
+    """Options of the environment, over those of the preset."""
+    params: Annotated[tuple[str, ...], arg(aliases=["-p"], metavar="KEY=VALUE …")] = ()
+    """Any setting of the preset, for example ppo.learning_rate.profile=rex."""
+    n_timesteps: Annotated[int | None, arg(aliases=["-n"])] = None
+    """Budget in decisions."""
+    time_limit: float | None = None
+    """Budget in seconds, if it ends first."""
+    seed: int | None = None
+    """Seed of the network, the instances and the play."""
+    eval_freq: int | None = None
+    """Decisions between validations."""
+    save_freq: int | None = None
+    """Decisions between saved states."""
+    device: str | None = None
+    """auto, cpu or cuda."""
+    threads: int | None = None
+    """Threads of PyTorch."""
+    log_folder: Annotated[Path, arg(aliases=["-f"])] = Path("runs")
+    """Folder of the run folders."""
+    name: str | None = None
+    """Name of the run folder; by default the next free <preset>-<number>."""
+    progress: Annotated[bool, arg(aliases=["-P"])] = False
+    """Show a progress bar instead of a line per validation."""
+    resume: Path | None = None
+    """Run folder to go on with; its own settings count."""
+    export_sb3: Path | None = None
+    """Also write Stable-Baselines3's zip, which holds pickles, when a PPO run ends."""
+
+    def run(self) -> int:
+        """Train; 0 at the end of the budget, 130 or 143 after SIGINT or SIGTERM."""
+        for package in NEEDED:
+            if find_spec(package.replace("-", "_")) is None:
+                raise MissingExtraError(package, "agents")
+        resumed, config, name = self._open() if self.resume is not None else self._new()
+        if self.export_sb3 is not None and config.algorithm != "ppo":
+            raise InputError(f"--export-sb3: needs algorithm ppo, the run's is {config.algorithm}")
+        # Imported here, after the settings are known to be sound: PyTorch takes seconds.
+        from ganttlet_agents.training.folder import RunFolder, check_name
+        from ganttlet_agents.training.loop import Trainer
+        from ganttlet_agents.training.ppo import PPOLearner
+
+        family, exact = check_env(config), self.name is not None
+        if resumed is None:
+            check_name(self.log_folder, family, name, exact)
+        console = make_console()
+        with _display(self.progress) as on_status:
+            # The folder is made when nothing in the settings can fail any more.
+            trainer = Trainer(config, on_status, resumed)
+            folder = resumed or RunFolder.new(self.log_folder, family, name, exact, config)
+            signal = trainer.run(folder)
+        console.print(f"run: {folder.path}", markup=False, soft_wrap=True)
+        if signal is not None:
+            console.print(f"stopped; go on with: --resume {folder.path}", markup=False, soft_wrap=True)
+            return 128 + signal
+        if self.export_sb3 is not None and isinstance(trainer._learner, PPOLearner):
+            trainer._learner.export(str(self.export_sb3))
+        console.print(
+            f"judge it with: python evaluate.py run --suite … --methods policy:{folder.path}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return 0
+
+    def _open(self) -> tuple[RunFolder, TrainConfig, str]:
+        """Return the run to go on with, its settings and its name."""
+        from ganttlet_agents.training.folder import RunFolder
+
+        assert self.resume is not None
+        own = {"resume", "progress", "export_sb3"}
+        for field in fields(self):
+            if field.name not in own and getattr(self, field.name) != field.default:
+                flag = "the family" if field.name == "family" else f"--{field.name.replace('_', '-')}"
+                raise InputError(f"--resume goes on with the run's own settings; leave {flag} out")
+        folder, config = RunFolder.open(self.resume)
+        return folder, config, folder.path.name
+
+    def _new(self) -> tuple[None, TrainConfig, str]:
+        """Return no run, the settings and the name of a new one."""
+        from ganttlet_agents.training.config import TrainConfig
+        from ganttlet_agents.training.settings import build
+
+        data, name, source = self._preset()
+        for text in self.env_kwargs:
+            key, value = _pair(text, ":", "--env-kwargs")
+            given = data.get("env_kwargs")
+            data["env_kwargs"] = {**(given if isinstance(given, dict) else {}), key: value}
+        for text in self.params:
+            key, value = _pair(text, "=", "--params")
+            _put(data, key, value)
+        for flag in ("n_timesteps", "time_limit", "seed", "eval_freq", "save_freq", "device", "threads"):
+            if getattr(self, flag) is not None:
+                data[flag] = getattr(self, flag)
+        config = build(TrainConfig, data, source)
+        check_env(config)
+        return None, config, self.name or name
+
+    def _preset(self) -> tuple[dict[str, Any], str, str]:
+        """Return settings, the run's default name, and what errors call the settings."""
+        if self.env is not None:
+            if self.family is not None or self.preset is not None:
+                other = "a family" if self.family is not None else "--preset"
+                raise InputError(f"--env and {other} are both given; expected one of them")
+            return {"env": self.env}, self.env.rpartition("/")[2], "settings"
+        if self.family is None:
+            raise InputError(f"expected a family ({', '.join(family_names())}) or --env ID")
+        get_family(self.family)
+        preset = self.preset or DEFAULT_PRESET
+        kind = f"train/{self.family}"
+        if not config_names(kind) and not preset.endswith((".yaml", ".yml")):
+            raise InputError(f"family {self.family}: has no presets; use --env ID")
+        config = load_config(kind, preset)
+        return dict(config.data), config.name, config.source
+
+
+def check_env(config: TrainConfig) -> str:
+    """Return the family of the configured environment; raises InputError for an id of none."""
+    for name in family_names():
+        if config.env in get_family(name).env_ids:
+            return name
+    known = ", ".join(one for name in family_names() for one in get_family(name).env_ids)
+    raise InputError(f"env: unknown id {config.env!r}; expected one of {known}")
+
+
+def _pair(text: str, sign: str, flag: str) -> tuple[str, Any]:
+    key, found, value = text.partition(sign)
+    if not found or not key:
+        raise InputError(f"{flag}: {text!r}; expected key{sign}value")
+    return key, read_yaml(f"value: {value}", flag)["value"]
+
+
+def _put(data: dict[str, Any], path: str, value: Any) -> None:
+    """Set ``a.b.c`` in nested mappings."""
+    *within, last = path.split(".")
+    for part in within:
+        inner = data.get(part)
+        data[part] = dict(inner) if isinstance(inner, dict) else {}
+        data = data[part]
+    data[last] = value
+
+
+@contextmanager
+def _display(bar: bool) -> Iterator[OnStatus]:
+    """Show a bar, or a line for each validation."""
+    console = make_console(stderr=True)
+    if not bar:
+        yield lambda status: console.print(_line(status), markup=False, soft_wrap=True) if status.verdict else None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns: Sequence[Any] = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[speed]} steps/s"),
+        TextColumn("{task.fields[score]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("starting", total=1.0, speed="-", score="")
+
+        def show(status: Any) -> None:
+            score = "" if status.score is None else f"validation {status.score:+.4g}"
+            speed = f"{status.steps_per_s:,.0f}"
+            progress.update(task, completed=status.spent, description=status.stage, speed=speed, score=score)
+
+        yield show
+
+
+def _line(status: Any) -> str:
+    verdict = status.verdict
+    judged = f"gap {100 * verdict.gap:+.2f} %" if verdict.gap is not None else f"value {verdict.value:.6g}"
+    left = status.seconds * (1.0 - status.spent) / max(status.spent, 1e-9)
+    return (
+        f"{status.total:>10,} decisions  {status.seconds:7.1f} s  {status.steps_per_s:8,.0f}/s  "
+        f"{status.stage:<14}  {judged}  {left:6.0f} s left"
+    )

@@ -1,0 +1,48 @@
+"""The shape of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ganttlet.core.errors import InputError, check_choice, check_keys
+
+ENCODERS = ("attention", "pointer", "gnn")
+LARGEST = 2**16
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What a GraphPolicy is made of; sizes follow from the schema."""
+
+    encoder: str = "attention"
+    """attention, pointer or gnn."""
+    width: int = 64
+    """Width of every embedding."""
+    layers: int = 2
+    """Rounds of the encoder; attention's last one serves the candidate actions alone."""
+    heads: int = 4
+    """Attention heads."""
+    hidden: int = 128
+    """Width inside feed-forward parts."""
+
+    def __post_init__(self) -> None:
+        check_choice("network: encoder", self.encoder, ENCODERS)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if field.name != "encoder" and not (whole and 1 <= value <= LARGEST):
+                raise InputError(f"network: {field.name}: expected an integer in 1 … {LARGEST}, got {value!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain-data form."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: str = "network") -> NetworkConfig:
+        """Build it from its plain-data form; ``source`` names the origin in errors."""
+        if not isinstance(data, Mapping):
+            raise InputError(f"{source}: expected a mapping, got {data!r}")
+        check_keys(source, data, [field.name for field in fields(cls)])
+        return cls(**data)

@@ -1,0 +1,75 @@
+"""Hetero message passing of torch-geometric: GraphSAGE over every edge type, in both directions.
+
+Source: Hamilton, Ying and Leskovec 2017 (GraphSAGE).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ganttlet.core.errors import InputError, MissingExtraError
+from ganttlet_agents.policy.batch import GraphBatch
+from ganttlet_agents.policy.encoders.base import Encoded
+from ganttlet_agents.policy.schema import Schema
+
+try:
+    from torch_geometric.nn import HeteroConv, SAGEConv
+except ImportError:
+    raise MissingExtraError("torch-geometric", "agents") from None
+
+
+class GnnEncoder(nn.Module):
+    """``layers`` rounds with a residual; the rows of a batch are one disjoint union of graphs, without padding."""
+
+    def __init__(self, schema: Schema, width: int, layers: int) -> None:
+        super().__init__()
+        self.edges = [edge for edge in schema.edges if edge.kind != "dense"]
+        if len(self.edges) < len(schema.edges):
+            raise InputError("encoder 'gnn': it reads no dense edges; use encoder 'attention'")
+        if not self.edges:
+            raise InputError("encoder 'gnn': this observation has no edges; for job shop use observation=machines")
+        self.convs = nn.ModuleList(HeteroConv(self._layer(width), aggr="sum") for _ in range(layers))
+        self.norms = nn.ModuleList(
+            nn.ModuleDict({name: nn.LayerNorm(width) for name in schema.nodes}) for _ in range(layers)
+        )
+
+    def _layer(self, width: int) -> dict[tuple[str, str, str], nn.Module]:
+        layer: dict[tuple[str, str, str], nn.Module] = {}
+        for edge in self.edges:
+            layer[edge.source, edge.name, edge.target] = SAGEConv(width, width)
+            layer[edge.target, f"rev_{edge.name}", edge.source] = SAGEConv(width, width)
+        return layer
+
+    def forward(self, batch: GraphBatch, nodes: dict[str, Tensor]) -> Encoded:
+        """Return the embeddings after all rounds."""
+        numbers, flat = {}, {}
+        for name, mask in batch.masks.items():
+            numbers[name] = torch.where(mask, mask.flatten().cumsum(0).view_as(mask) - 1, -1)
+            flat[name] = nodes[name][mask]
+        links = {}
+        for edge in self.edges:
+            index = _numbered(batch, edge.name, numbers[edge.source], numbers[edge.target])
+            links[edge.source, edge.name, edge.target] = index
+            links[edge.target, f"rev_{edge.name}", edge.source] = index.flip(0)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            normed = {name: norm[name](value) for name, value in flat.items()}  # type: ignore[index]
+            got = conv(normed, links)
+            flat = {name: value + torch.relu(got[name]) if name in got else value for name, value in flat.items()}
+        out = {}
+        for name, mask in batch.masks.items():
+            out[name] = torch.zeros_like(nodes[name]).masked_scatter(mask.unsqueeze(-1), flat[name])
+        return Encoded(out)
+
+
+def _numbered(batch: GraphBatch, name: str, sources: Tensor, targets: Tensor) -> Tensor:
+    """Return the edge index (2, edges) of a type in the numbering of the disjoint union."""
+    if name in batch.pointers:
+        target = batch.pointers[name]
+        source = torch.arange(target.shape[1], device=target.device).expand_as(target)
+    else:
+        source, target = batch.lists[name][:, 0], batch.lists[name][:, 1]
+    start = sources.gather(1, source.clamp(min=0))
+    end = targets.gather(1, target.clamp(min=0))
+    keep = (source >= 0) & (target >= 0) & (start >= 0) & (end >= 0)
+    return torch.stack([start[keep], end[keep]])

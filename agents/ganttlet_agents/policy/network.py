@@ -1,0 +1,129 @@
+"""GraphPolicy: one network class for every family and any instance size."""
+
+from __future__ import annotations
+
+import warnings
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ganttlet_agents.policy.batch import (
+    Candidates,
+    GraphBatch,
+    Obs,
+    candidates,
+    masked_mean,
+    prepare,
+    scatter_logits,
+    take,
+)
+from ganttlet_agents.policy.config import NetworkConfig
+from ganttlet_agents.policy.encoders import make_encoder
+from ganttlet_agents.policy.encoders.base import Encoded
+from ganttlet_agents.policy.schema import CONTEXT, Schema
+
+
+class GraphPolicy(nn.Module):
+    """Observations in, masked logits and values out.
+
+    Weights depend on the schema's names and not on counts, so a policy plays instances of any size. Features enter as
+    asinh(x): near 0 unchanged, far out logarithmic, so that longer horizons than those trained on stay in range.
+
+    Args:
+        schema: ``Schema.of(env.unwrapped.graph)``.
+        config: the network's shape.
+    """
+
+    def __init__(self, schema: Schema, config: NetworkConfig) -> None:
+        super().__init__()
+        self.schema, self.config = schema, config
+        width, hidden = config.width, config.hidden
+        self.inputs = nn.ModuleDict({name: _mlp(count, hidden, width) for name, count in schema.nodes.items()})
+        self.context = _linear(schema.context, width)
+        self.focus = nn.ModuleDict({name: nn.Linear(width, width, bias=False) for name in schema.focus})
+        self.phase = nn.Embedding(len(schema.phases), width) if schema.phases else None
+        self.encoder = make_encoder(schema, config)
+        self.heads = nn.ModuleList(
+            _mlp(width * self._parts(segment.over), hidden, segment.logits) for segment in schema.segments
+        )
+        self.edge_inputs = nn.ModuleDict(
+            {
+                edge.name: nn.Linear(edge.features, width)
+                for edge in schema.edges
+                if edge.features and edge.name in {segment.over for segment in schema.segments}
+            }
+        )
+        self.value = _mlp(width * (1 + len(schema.nodes)), hidden, 1)
+
+    def forward(self, obs: Obs) -> tuple[Tensor, Tensor]:
+        """Return logits (B, A), at most ILLEGAL where the mask forbids, and values (B,).
+
+        Args:
+            obs: tensors with a leading batch axis, keys as in the environment's observation.
+
+        Raises:
+            InputError: if a block is missing or has other features, or the encoder is too dense for the instance.
+        """
+        batch = prepare(self.schema, obs)
+        nodes = {name: net(torch.asinh(batch.nodes[name])) for name, net in self.inputs.items()}
+        around = self.context(torch.asinh(batch.context))
+        if self.phase is not None:
+            around = around + self.phase(cast(Tensor, batch.phase))
+        nodes = {name: value + around.unsqueeze(1) for name, value in nodes.items()}
+        encoded: Encoded = self.encoder(batch, nodes)
+        for name, link in self.focus.items():
+            chosen = take(encoded.nodes[self.schema.focus[name]], batch.focus[name].unsqueeze(1))
+            around = around + link(chosen).squeeze(1)
+        parts = [
+            (some, head(self._items(batch, encoded, some, around)))
+            for some, head in zip(candidates(self.schema, batch), self.heads, strict=True)
+        ]
+        pooled = [masked_mean(encoded.nodes[name], batch.masks[name]) for name in self.schema.nodes]
+        value = self.value(torch.cat([around, *pooled], -1)).squeeze(-1)
+        return scatter_logits(batch, parts), value
+
+    def _parts(self, over: str) -> int:
+        """Return how many embeddings a head reads of an item of ``over``: its own or its ends', and the context."""
+        edge = self.schema.edge(over)
+        if edge is None:
+            return 1 if over == CONTEXT else 2
+        return 4 if edge.features else 3
+
+    def _items(self, batch: GraphBatch, encoded: Encoded, some: Candidates, around: Tensor) -> Tensor:
+        """Return what the head reads of each candidate: (B, C, width of its parts)."""
+        over, item = some.segment.over, some.item
+        shared = around.unsqueeze(1).expand(-1, item.shape[1], -1)
+        if over == CONTEXT:
+            return shared
+        edge = self.schema.edge(over)
+        if edge is None:
+            embedded = take(encoded.nodes[over], item)
+            if encoded.refine is not None and over in encoded.refined:
+                embedded = encoded.refine(over, item, embedded)
+            return torch.cat([embedded, shared], -1)
+        if edge.kind == "list":
+            source, target = (batch.lists[over][:, end].gather(1, item) for end in (0, 1))
+        elif edge.kind == "pointer":
+            source, target = item, batch.pointers[over].gather(1, item)
+        else:
+            count = batch.counts[over] // batch.counts[edge.source]
+            source, target = item // count, item % count
+        found = [take(encoded.nodes[edge.source], source), take(encoded.nodes[edge.target], target), shared]
+        if edge.features:
+            row = torch.arange(item.shape[0], device=item.device).unsqueeze(1)
+            values = batch.edges[over]
+            given = values[row, source, target] if edge.kind == "dense" else values[row, item]
+            found.append(self.edge_inputs[over](torch.asinh(given)))
+        return torch.cat(found, -1)
+
+
+def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(_linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    """Return a layer; one of no inputs, for nodes without features, is its bias, and nothing to warn of."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Initializing zero-element tensors is a no-op")
+        return nn.Linear(inputs, outputs)

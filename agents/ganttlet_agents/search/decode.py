@@ -1,0 +1,145 @@
+"""Greedy decoding, of one instance or of many side by side, and best of K samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganttlet.core.errors import InputError
+from ganttlet.core.options import as_count, as_number, as_seed
+from ganttlet.core.record import Solution
+from ganttlet.core.vector_env import BatchEnv, Obs
+from ganttlet_agents.search.batch import (
+    Decoded,
+    Ints,
+    Scorer,
+    begin,
+    final_values,
+    legal_actions,
+    legal_logits,
+    objective_of,
+    ranking,
+)
+
+__all__ = ["Decoded", "Scorer", "decode_many", "greedy", "sample"]
+
+Choice = Callable[[NDArray[Any], Ints], Ints]
+
+
+def greedy(env: BatchEnv, score: Scorer, instance: Any, *, objective: str | None = None) -> Decoded:
+    """Play the most probable action at every decision, the lowest of equals, in row 0.
+
+    Args:
+        env: a batch with ``autoreset_mode="disabled"`` and ``copy=False``, as :func:`make_batch` makes it.
+        score: the policy.
+        instance: what ``env.reset`` takes: a record, name, path or mapping.
+        objective: the objective whose value is returned; the environment's first if None.
+
+    Raises:
+        InputError: for another kind of batch, an instance that does not fit, an objective that the environment
+            does not show, or logits that cannot be used.
+    """
+    return decode_many(env, score, [instance], objective=objective)[0]
+
+
+def decode_many(
+    env: BatchEnv, score: Scorer, instances: Sequence[Any], *, objective: str | None = None
+) -> list[Decoded]:
+    """Play many instances greedily, one in a row, in rounds of ``env.num_envs``; return one result for each.
+
+    Arguments and errors are those of :func:`greedy`; an empty list is an InputError.
+    """
+    if not len(instances):
+        raise InputError("instances: expected at least one")
+    objective, _ = objective_of(env, objective)
+    found = []
+    for first in range(0, len(instances), env.num_envs):
+        now = list(instances[first : first + env.num_envs])
+        # Rows without an instance of their own repeat the last; they are not scored.
+        obs = begin(env, [*now, *now[-1:] * (env.num_envs - len(now))])
+        decisions, terminated = _play(env, score, obs, len(now), lambda logits, rows: np.argmax(logits, axis=1))
+        values = final_values(env, objective, terminated)
+        found += [
+            Decoded(env.solution(row), float(values[row]), values[row : row + 1], int(decisions[row]))
+            for row in range(len(now))
+        ]
+    return found
+
+
+def sample(
+    env: BatchEnv,
+    score: Scorer,
+    instance: Any,
+    *,
+    samples: int,
+    temperature: float = 1.0,
+    seed: int = 0,
+    objective: str | None = None,
+) -> Decoded:
+    """Return the best of ``samples`` sequences: the greedy one, and others drawn by the Gumbel-max trick.
+
+    They are played in rounds of ``env.num_envs``. Every sequence has a random stream of its own, so that the result
+    does not depend on the number of rows (where the scorer treats rows alike), and the first sequences of a larger
+    number are those of a smaller one.
+
+    Args:
+        env: a batch with ``autoreset_mode="disabled"`` and ``copy=False``, as :func:`make_batch` makes it.
+        score: the policy.
+        instance: what ``env.reset`` takes: a record, name, path or mapping.
+        samples: number of sequences, at least 1.
+        temperature: what logits are divided by before sampling, greater than 0.
+        seed: of the samples.
+        objective: what the best is chosen by; the environment's first if None.
+
+    Raises:
+        InputError: as :func:`greedy`, and for a wrong number of samples, temperature or seed.
+    """
+    samples, temperature = as_count("samples", samples), as_number("temperature", temperature, 0.0, float("inf"))
+    if temperature == 0.0:
+        raise InputError("temperature: expected a number greater than 0, got 0")
+    objective, sign = objective_of(env, objective)
+    streams = [np.random.default_rng(child) for child in np.random.SeedSequence(as_seed("seed", seed)).spawn(samples)]
+    all_values = np.full(samples, np.nan)
+    best: tuple[float, int, Solution] | None = None
+    total = 0
+    for first in range(0, samples, env.num_envs):
+        count = min(env.num_envs, samples - first)
+        choose = _perturbed(streams[first : first + count], temperature, first == 0)
+        decisions, terminated = _play(env, score, begin(env, instance), count, choose)
+        total += int(decisions.sum())
+        all_values[first : first + count] = final_values(env, objective, terminated)[:count]
+        keys = ranking(all_values[first : first + count], sign)
+        row = int(np.argmin(keys))
+        if best is None or keys[row] < best[0]:
+            best = float(keys[row]), first + row, env.solution(row)
+    assert best is not None
+    return Decoded(best[2], float(all_values[best[1]]), all_values, total)
+
+
+def _perturbed(streams: Sequence[np.random.Generator], temperature: float, first_is_greedy: bool) -> Choice:
+    """Return a choice that samples row i from ``streams[i]``; row 0 takes no noise if it is to be greedy."""
+
+    def choose(logits: NDArray[Any], rows: Ints) -> Ints:
+        noise = np.zeros(logits.shape)
+        for at, row in enumerate(rows):
+            if row or not first_is_greedy:
+                noise[at] = streams[row].gumbel(scale=temperature, size=logits.shape[1])
+        # The noise is scaled instead of the logits: the same choice, and the greedy row compares its logits unchanged.
+        actions: Ints = np.argmax(logits + noise, axis=1)
+        return actions
+
+    return choose
+
+
+def _play(env: BatchEnv, score: Scorer, obs: Obs, count: int, choose: Choice) -> tuple[Ints, NDArray[np.bool_]]:
+    """Play rows 0 … count - 1 to their ends; return the decisions (count,) of each and what has terminated (B,)."""
+    decisions, terminated = np.zeros(count, np.int64), np.zeros(env.num_envs, np.bool_)
+    while len(rows := np.flatnonzero(~env.done[:count])):
+        actions = legal_actions(obs)
+        actions[rows] = choose(legal_logits(score, obs, rows), rows)
+        terminated = env.step(actions)[2]
+        decisions[rows] += 1
+    return decisions, terminated

@@ -1,0 +1,202 @@
+"""What a training run is told: a frozen tree of settings, read from YAML presets and the command line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from ganttlet.core.errors import InputError, check_choice
+from ganttlet_agents.policy.config import NetworkConfig
+from ganttlet_agents.training.schedules import PROFILES, scheduled
+from ganttlet_agents.training.seeds import training_seed
+
+ALGORITHMS = ("ppo", "imitation", "self_labelling")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A value that changes over its stage of the run."""
+
+    start: float
+    """Value at the beginning."""
+    end: float = 0.0
+    """Value at the end."""
+    profile: str = "linear"
+    """constant, linear, cosine or rex."""
+
+    def __post_init__(self) -> None:
+        check_choice("profile", self.profile, PROFILES)
+        for name in ("start", "end"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise InputError(f"{name}: expected a number of at least 0, got {getattr(self, name)}")
+
+    def at(self, spent: float) -> float:
+        """Return the value at the share ``spent`` of the stage."""
+        return scheduled(self.profile, self.start, self.end, spent)
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Proximal policy optimisation (Schulman et al. 2017), by Stable-Baselines3."""
+
+    n_envs: int = 128
+    """Environments in the batch."""
+    n_steps: int = 96
+    """Decisions per environment between updates."""
+    batch_size: int = 1024
+    """Decisions per minibatch."""
+    n_epochs: int = 2
+    """Passes over a rollout."""
+    gae_lambda: float = 0.97
+    """Lambda of the advantage estimate."""
+    learning_rate: Schedule = field(default_factory=lambda: Schedule(7e-4, 3.5e-5))
+    clip_range: Schedule = field(default_factory=lambda: Schedule(0.2, 0.2, "constant"))
+    entropy: Schedule = field(default_factory=lambda: Schedule(0.003, 0.0))
+    """Weight of the entropy bonus."""
+    vf_coef: float = 0.5
+    """Weight of the value loss."""
+    max_grad_norm: float = 0.5
+    target_kl: float | None = None
+    """Stop the passes over a rollout at 1.5 times this KL divergence."""
+
+    def __post_init__(self) -> None:
+        _check_least(self, 1, "n_envs", "n_steps", "n_epochs")
+        # Advantages are normalised per minibatch, which takes two.
+        _check_least(self, 2, "batch_size")
+        if self.n_envs * self.n_steps < 2:
+            raise InputError("n_steps: expected at least 2 decisions between updates, n_envs x n_steps is 1")
+        if not 0 <= self.gae_lambda <= 1:
+            raise InputError(f"gae_lambda: expected a number between 0 and 1, got {self.gae_lambda}")
+        _check_above(self, "max_grad_norm", "target_kl")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How decisions are imitated: cross-entropy, and the value head on the returns that followed."""
+
+    batch_size: int = 1024
+    """Decisions per minibatch."""
+    n_epochs: int = 2
+    """Passes over the decisions of a round."""
+    learning_rate: Schedule = field(default_factory=lambda: Schedule(7e-4, 3.5e-5))
+    vf_coef: float = 0.1
+    """Weight of the value loss."""
+    max_grad_norm: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_least(self, 1, "batch_size", "n_epochs")
+        _check_above(self, "max_grad_norm")
+
+
+@dataclass(frozen=True)
+class ImitationConfig:
+    """Imitate a method's schedules, turned into decisions by replay."""
+
+    teacher: str = "rule:spt_twkr:best_of=64"
+    """Method text, as in evaluate.py: a rule's best of K, or a solver."""
+    instances: int = 64
+    """Fresh instances per round."""
+    n_timesteps: int = 200_000
+    """Decisions to imitate where imitation is the warm start; on its own, the run's n_timesteps counts."""
+    fit: FitConfig = field(default_factory=FitConfig)
+
+    def __post_init__(self) -> None:
+        _check_least(self, 1, "instances", "n_timesteps")
+
+
+@dataclass(frozen=True)
+class SelfLabellingConfig:
+    """Sample solutions, imitate the best (Corsini et al. 2024)."""
+
+    samples: int = 32
+    """Solutions sampled per instance."""
+    instances: int = 16
+    """Fresh instances per round."""
+    temperature: float = 1.0
+    fit: FitConfig = field(default_factory=FitConfig)
+
+    def __post_init__(self) -> None:
+        _check_least(self, 1, "samples", "instances")
+        _check_above(self, "temperature")
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """Fixed instances on which checkpoints are compared."""
+
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Group name -> generator settings; empty: the training generator."""
+    count: int = 16
+    """Instances per group."""
+    reference: str = "none"
+    """Method whose values the gaps are measured against, or none (then the mean value counts)."""
+
+    def __post_init__(self) -> None:
+        _check_least(self, 1, "count")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run, whole."""
+
+    env: str
+    """Environment id."""
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Its keyword arguments, the training generator among them."""
+    algorithm: str = "ppo"
+    """ppo, imitation or self_labelling."""
+    n_timesteps: int = 1_000_000
+    """Budget in decisions: played (ppo), imitated (imitation) or sampled (self_labelling); warm start apart."""
+    time_limit: float | None = None
+    """Budget in seconds, if it ends before the decisions do; schedules follow whichever is spent further."""
+    warm_start: ImitationConfig | None = None
+    """Imitation before the algorithm."""
+    warm_start_share: float = 0.25
+    """Share of the time limit that the warm start may take."""
+    warm_start_from: str | None = None
+    """Checkpoint whose weights the run begins with."""
+    seed: int = 0
+    reward_scale: float | None = None
+    """Factor on rewards; none: 1 / the standard deviation of the returns of random play."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    imitation: ImitationConfig = field(default_factory=ImitationConfig)
+    self_labelling: SelfLabellingConfig = field(default_factory=SelfLabellingConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    eval_freq: int = 200_000
+    """Decisions between validations."""
+    save_freq: int = 200_000
+    """Decisions between saved states."""
+    temperature: float = 1.0
+    """Default temperature of sampled decoding, kept in the checkpoint."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    threads: int | None = None
+    """Threads of PyTorch; none: its own choice."""
+    compile: bool = False
+    """Run the network through torch.compile."""
+
+    def __post_init__(self) -> None:
+        check_choice("algorithm", self.algorithm, ALGORITHMS)
+        training_seed(self.seed)
+        _check_least(self, 1, "n_timesteps", "eval_freq", "save_freq", "threads")
+        _check_above(self, "time_limit", "temperature", "reward_scale")
+        if not 0 < self.warm_start_share < 1:
+            raise InputError(f"warm_start_share: expected a number between 0 and 1, got {self.warm_start_share}")
+
+
+def _check_least(config: Any, least: int, *names: str) -> None:
+    """Raise InputError for the first of these fields that is set and below ``least``."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise InputError(f"{name}: expected at least {least}, got {value}")
+
+
+def _check_above(config: Any, *names: str) -> None:
+    """Raise InputError for the first of these fields that is set and not above 0."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise InputError(f"{name}: expected more than 0, got {value}")

@@ -1,0 +1,119 @@
+"""Supervised learning of decisions: recorded observations, actions, and the returns that followed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganttlet.core.vector_env import BatchEnv
+from ganttlet_agents.policy.network import GraphPolicy
+from ganttlet_agents.training.config import FitConfig
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Decisions:
+    """D recorded decisions.
+
+    Fields:
+        observations: key -> (D, ...).
+        actions: (D,) int64.
+        returns: (D,) float32, scaled rewards from the decision on, discounted.
+    """
+
+    observations: dict[str, Array]
+    actions: Array
+    returns: Array
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+
+def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -> Decisions:
+    """Play one episode in every row of ``env`` (just reset) and keep what was seen and done.
+
+    Args:
+        env: the batch, autoreset disabled.
+        choose: number of the step -> actions (B,); those of rows that are done are ignored.
+        reward_scale: factor on rewards.
+    """
+    seen: list[dict[str, Array]] = []
+    acted: list[Array] = []
+    rows: list[Array] = []
+    rewards: list[Array] = []
+    discounts: list[Array] = []
+    while not env.done.all():
+        live = np.flatnonzero(~env.done)
+        actions = choose(len(acted))
+        seen.append({key: part[live] for key, part in env._obs.items()})
+        acted.append(actions[live])
+        rows.append(live)
+        env.step_in_place(actions)
+        rewards.append(env._flags.reward.copy())
+        discounts.append(env._flags.discount.copy())
+    after = np.zeros(env.num_envs)
+    returns: list[Array] = [np.zeros(0)] * len(acted)
+    for step in reversed(range(len(acted))):
+        after = reward_scale * rewards[step] + discounts[step] * after
+        returns[step] = after[rows[step]]
+    return Decisions(
+        {key: np.concatenate([one[key] for one in seen]) for key in seen[0]},
+        np.concatenate(acted),
+        np.concatenate(returns).astype(np.float32),
+    )
+
+
+class Fitter:
+    """Cross-entropy on decisions, plus the value loss.
+
+    Args:
+        network: what is trained; ``compiled`` is what is called.
+        config: how.
+        sizes: node type by whose highest real index minibatches are sorted.
+        rng: draws the minibatches.
+    """
+
+    def __init__(
+        self, network: GraphPolicy, compiled: Any, config: FitConfig, sizes: str, rng: np.random.Generator
+    ) -> None:
+        self.network, self.compiled, self.config, self.sizes, self.rng = network, compiled, config, sizes, rng
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate.at(0.0), eps=1e-5)
+
+    def fit(self, data: Decisions, spent: float) -> dict[str, float]:
+        """Make ``n_epochs`` passes; return mean losses and how often the network agreed."""
+        config = self.config
+        device = next(self.network.parameters()).device
+        rate = config.learning_rate.at(spent)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        tensors = {key: torch.from_numpy(part).to(device) for key, part in data.observations.items()}
+        actions, returns = torch.from_numpy(data.actions).to(device), torch.from_numpy(data.returns).to(device)
+        mask = data.observations[f"{self.sizes}_mask"]
+        highest = (mask * np.arange(1, mask.shape[1] + 1)).max(axis=1)
+        sums = np.zeros(3)
+        batches = 0
+        self.network.train()
+        for _ in range(config.n_epochs):
+            order = self.rng.permutation(len(data))
+            order = order[np.argsort(highest[order], kind="stable")]
+            for start in self.rng.permutation(np.arange(0, len(data), config.batch_size)):
+                index = torch.from_numpy(order[start : start + config.batch_size]).to(device)
+                logits, values = self.compiled({key: part.index_select(0, index) for key, part in tensors.items()})
+                policy_loss = nn.functional.cross_entropy(logits, actions[index])
+                value_loss = nn.functional.mse_loss(values, returns[index])
+                self.optimizer.zero_grad()
+                loss: Any = policy_loss + config.vf_coef * value_loss
+                loss.backward()
+                nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
+                self.optimizer.step()
+                agreed = (logits.argmax(-1) == actions[index]).float().mean()
+                sums += [policy_loss.item(), value_loss.item(), agreed.item()]
+                batches += 1
+        names = ("policy_loss", "value_loss", "agreement")
+        return {**dict(zip(names, (sums / max(1, batches)).tolist(), strict=True)), "learning_rate": rate}

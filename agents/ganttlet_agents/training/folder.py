@@ -1,0 +1,208 @@
+"""Run folders: ``runs/<family>/<name>/`` with settings, command, versions, tables, tensorboard and checkpoints."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ganttlet.core.errors import InputError, MissingExtraError
+from ganttlet.core.record import write_atomic
+from ganttlet_agents.config import read_yaml
+from ganttlet_agents.evaluation import provenance
+from ganttlet_agents.training.config import TrainConfig
+from ganttlet_agents.training.settings import build, plain
+
+CONFIG, COMMAND, VERSIONS = "config.yaml", "command.txt", "versions.json"
+PROGRESS, EVALUATIONS = "progress.csv", "evaluations.jsonl"
+CHECKPOINTS, BEST, LAST, TENSORBOARD = "checkpoints", "best", "last", "tensorboard"
+COLUMNS = (
+    "stage",
+    "timesteps",
+    "episodes",
+    "seconds",
+    "steps_per_s",
+    "learning_rate",
+    "clip_range",
+    "entropy_weight",
+    "policy_loss",
+    "value_loss",
+    "entropy",
+    "approx_kl",
+    "clip_fraction",
+    "explained_variance",
+    "agreement",
+    "episode_return",
+    "episode_length",
+    "teacher_value",
+    "replayed_value",
+    "sampled_value",
+    "best_value",
+)
+
+
+class RunFolder:
+    """A run's folder; every file in it is written whole or appended line by line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / CHECKPOINTS
+        self.best, self.last = self.checkpoints / BEST, self.checkpoints / LAST
+        self._board: Any = None
+
+    @classmethod
+    def new(cls, log_folder: Path, family: str, name: str, exact: bool, config: TrainConfig) -> RunFolder:
+        """Make the folder of a new run: ``name`` itself if ``exact``, else the next free ``name-<number>``.
+
+        Raises:
+            InputError: if the name is malformed or taken, or the folder cannot be made.
+        """
+        check_name(log_folder, family, name, exact)
+        root = log_folder / family
+        path = root / name if exact else _free(root, name)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise InputError(f"{path}: exists already; choose another --name, or --resume it") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be made: {error.strerror or error}") from None
+        folder = cls(path)
+        try:
+            write_atomic(path / COMMAND, provenance.command_line() + "\n")
+            versions = {**provenance.versions(), "commit": provenance.commit(), "machine": provenance.device()}
+            write_atomic(path / VERSIONS, json.dumps(versions, indent=1) + "\n")
+            write_atomic(path / PROGRESS, ",".join(COLUMNS) + "\n")
+            # Last, since a folder with settings is one that can be resumed.
+            write_atomic(path / CONFIG, dump_yaml(plain(config)))
+        except BaseException:
+            folder.remove()
+            raise
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[RunFolder, TrainConfig]:
+        """Return an existing run and its settings; raises InputError if ``path`` is none."""
+        source = path / CONFIG
+        try:
+            text = source.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{source}: cannot be read: {error.strerror or error}") from None
+        return cls(path), build(TrainConfig, read_yaml(text, str(source)), str(source))
+
+    @property
+    def command(self) -> str:
+        """The command that began the run, whatever command goes on with it."""
+        try:
+            return (self.path / COMMAND).read_text(encoding="utf-8").strip()
+        except OSError:
+            return provenance.command_line()
+
+    def log(self, values: dict[str, Any], total: int) -> None:
+        """Append a line to progress.csv and to tensorboard, at ``total`` decisions of the whole run."""
+        line = io.StringIO()
+        csv.DictWriter(line, COLUMNS, extrasaction="raise", lineterminator="\n").writerow(
+            {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values.items()}
+        )
+        _append(self.path / PROGRESS, line.getvalue())
+        for key, value in values.items():
+            if isinstance(value, int | float):
+                self.board.add_scalar(f"train/{key}", value, total)
+
+    def log_evaluation(self, values: dict[str, Any], total: int) -> None:
+        """Append a line to evaluations.jsonl and to tensorboard."""
+        _append(self.path / EVALUATIONS, json.dumps(values) + "\n")
+        for key in ("gap", "value"):
+            if values.get(key) is not None:
+                self.board.add_scalar(f"validation/{key}", values[key], total)
+        self.board.flush()
+
+    @property
+    def begun(self) -> bool:
+        """Whether an update has been logged; a run killed before its first saved state begins anew."""
+        path = self.path / PROGRESS
+        return not path.is_file() or path.read_text(encoding="utf-8").count("\n") > 1
+
+    def forget_after(self, lines: int, evaluations: int) -> None:
+        """Drop what was logged after the state that is resumed from: keep that many lines of each file."""
+        for part in (self.path, self.best, self.last):
+            # What write_atomic leaves where it is killed.
+            for left in part.glob(".*.????????????"):
+                left.unlink()
+        for name, keep in ((PROGRESS, lines + 1), (EVALUATIONS, evaluations)):
+            path = self.path / name
+            if path.is_file():
+                kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:keep]
+                write_atomic(path, "".join(kept))
+
+    @property
+    def board(self) -> Any:
+        """The tensorboard writer."""
+        if self._board is None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise MissingExtraError("tensorboard", "agents") from None
+            self._board = SummaryWriter(str(self.path / TENSORBOARD))
+        return self._board
+
+    def close(self) -> None:
+        """Close the tensorboard writer."""
+        if self._board is not None:
+            self._board.close()
+
+    def remove(self) -> None:
+        """Take a run that has not begun away again."""
+        self.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def check_name(log_folder: Path, family: str, name: str, exact: bool) -> None:
+    """Raise InputError if a new run cannot have this name, before anything is made."""
+    if not re.fullmatch(r"[\w.-]+", name) or not name.strip("."):
+        raise InputError(f"name {name!r}: expected letters, digits, '-', '_' and '.' only")
+    root = log_folder / family
+    if exact and (root / name).exists():
+        raise InputError(f"{root / name}: exists already; choose another --name, or --resume it")
+    for part in (root, *root.parents):
+        if part.exists() and not part.is_dir():
+            raise InputError(f"{root}: cannot be made: {part} is a file")
+
+
+def dump_yaml(data: Any) -> str:
+    """Return plain data as YAML."""
+    try:
+        import yaml
+    except ImportError:
+        raise MissingExtraError("pyyaml", "eval") from None
+    return str(yaml.safe_dump(data, sort_keys=False))
+
+
+def read_evaluations(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's evaluations.jsonl."""
+    return [json.loads(line) for line in _lines(path / EVALUATIONS)]
+
+
+def _lines(path: Path) -> Iterable[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _append(path: Path, text: str) -> None:
+    with open(path, "ab") as file:
+        file.write(text.encode("utf-8"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _free(root: Path, name: str) -> Path:
+    entries = root.iterdir() if root.is_dir() else ()
+    taken = [re.fullmatch(rf"{re.escape(name)}-(\d+)", entry.name) for entry in entries]
+    return root / f"{name}-{max((int(match[1]) for match in taken if match), default=0) + 1}"

@@ -1,0 +1,170 @@
+"""Imitation of a method's solutions, and self-labelling, where the teacher is the best of one's own samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganttlet.core.errors import InputError
+from ganttlet.core.record import Instance, Solution
+from ganttlet.core.vector_env import BatchEnv
+from ganttlet_agents.evaluation.methods import BoundMethod, parse_methods
+from ganttlet_agents.policy.network import GraphPolicy
+from ganttlet_agents.training.config import ImitationConfig, SelfLabellingConfig
+from ganttlet_agents.training.fit import Decisions, Fitter, record
+from ganttlet_agents.training.learner import (
+    State,
+    network_state,
+    optimizer_state,
+    random_state,
+    set_network_state,
+    set_optimizer_state,
+    set_random_state,
+)
+from ganttlet_agents.training.task import Task
+
+Array = np.ndarray[Any, Any]
+
+
+def find_teacher(task: Task, config: ImitationConfig) -> tuple[BoundMethod, Callable[[Any, Sequence[Any]], Array]]:
+    """Return the teacher and the family's replay; raises InputError if there is no such method or no replay."""
+    try:
+        teachers = parse_methods(config.teacher, task.family)
+    except InputError as error:
+        raise InputError(f"teacher: {error}") from None
+    if len(teachers) != 1:
+        raise InputError(f"teacher: expected one method, got {config.teacher!r}")
+    if task.family.replay is None:
+        raise InputError(f"imitation: family {task.family.name} cannot turn solutions into decisions")
+    return teachers[0], task.family.replay
+
+
+class _Labeller:
+    """What imitation and self-labelling share: rounds of labelled decisions, and their state."""
+
+    name = ""
+
+    def __init__(self, task: Task, network: GraphPolicy, compiled: Any, config: Any, scale: float) -> None:
+        self.task, self.network, self.compiled, self.config, self.scale = task, network, compiled, config, scale
+        self.rng = np.random.default_rng([task.config.seed, 7])
+        self.fitter = Fitter(network, compiled, config.fit, network.schema.tokens[0], self.rng)
+        self.timesteps = 0
+        self.episodes = 0
+        self.round = 0
+
+    def _label(self, instances: Sequence[Instance]) -> tuple[Decisions, int, dict[str, float]]:
+        """Return decisions to imitate, how many decisions of the budget they cost, and what is logged."""
+        raise NotImplementedError
+
+    def iterate(self, spent: float) -> dict[str, float]:
+        """Label fresh instances and fit to them."""
+        instances = self.task.training_instances(self.round, self.config.instances)
+        data, cost, told = self._label(instances)
+        self.round += 1
+        self.timesteps += cost
+        self.episodes += len(instances)
+        return {**told, **self.fitter.fit(data, spent)}
+
+    def _objectives(self, env: BatchEnv) -> Array:
+        return env.objective_values(self.task.objective)
+
+    def state(self) -> State:
+        """Return the state between two rounds."""
+        return State(
+            {**network_state(self.network), **optimizer_state(self.fitter.optimizer), **random_state()},
+            {},
+            {
+                "timesteps": self.timesteps,
+                "episodes": self.episodes,
+                "round": self.round,
+                "rng": self.rng.bit_generator.state,
+            },
+        )
+
+    def set_state(self, state: State) -> None:
+        """Put a state back."""
+        set_network_state(self.network, state.tensors)
+        set_optimizer_state(self.fitter.optimizer, state.tensors)
+        set_random_state(state.tensors)
+        self.timesteps, self.episodes, self.round = (
+            int(state.numbers[name]) for name in ("timesteps", "episodes", "round")
+        )
+        self.rng.bit_generator.state = state.numbers["rng"]
+
+
+class Imitation(_Labeller):
+    """Imitates the decisions that rebuild a teacher's solutions; the budget counts decisions imitated."""
+
+    name = "imitation"
+    config: ImitationConfig
+
+    def __init__(self, task: Task, network: GraphPolicy, compiled: Any, config: ImitationConfig, scale: float) -> None:
+        super().__init__(task, network, compiled, config, scale)
+        self.teacher, self.replay = find_teacher(task, config)
+        self.env = task.make(config.instances, "disabled")
+
+    def _label(self, instances: Sequence[Instance]) -> tuple[Decisions, int, dict[str, float]]:
+        solutions: list[Solution] = []
+        for at, instance in enumerate(instances):
+            outcome = self.teacher.solve(instance, objective=self.task.objective, seed=self.round * len(instances) + at)
+            if outcome.solution is None:
+                raise InputError(f"teacher {self.teacher.label}: found no solution of {instance.name}")
+            solutions.append(outcome.solution)
+        judged = (self.task.family.validate(*pair) for pair in zip(instances, solutions, strict=True))
+        values = [verdict.values[self.task.objective] for verdict in judged]
+        self.env.reset(options={"instance": list(instances)})
+        data = record(self.env, lambda step: self.replay(self.env, solutions), self.scale)
+        told = {
+            "teacher_value": float(np.mean(values)),
+            "replayed_value": float(np.mean(self._objectives(self.env))),
+        }
+        return data, len(data), told
+
+
+class SelfLabelling(_Labeller):
+    """Samples solutions of each instance and imitates the best; the budget counts decisions sampled.
+
+    Source: Corsini, Porrello, Calderara and Dell'Amico 2024, Self-Labeling the Job Shop Scheduling Problem.
+    """
+
+    name = "self_labelling"
+    config: SelfLabellingConfig
+
+    def __init__(
+        self, task: Task, network: GraphPolicy, compiled: Any, config: SelfLabellingConfig, scale: float
+    ) -> None:
+        super().__init__(task, network, compiled, config, scale)
+        self.sampled = task.make(config.instances * config.samples, "disabled")
+        self.env = task.make(config.instances, "disabled")
+
+    def _label(self, instances: Sequence[Instance]) -> tuple[Decisions, int, dict[str, float]]:
+        env, count = self.sampled, self.config.samples
+        env.reset(options={"instance": [one for one in instances for _ in range(count)]})
+        played: list[Array] = []
+        cost = 0
+        while not env.done.all():
+            live = np.flatnonzero(~env.done)
+            actions = np.zeros(env.num_envs, np.int64)
+            actions[live] = self._sample({key: part[live] for key, part in env._obs.items()})
+            played.append(actions)
+            cost += len(live)
+            env.step_in_place(actions)
+        values = self._objectives(env).reshape(len(instances), count)
+        best = values.argmin(axis=1) if self.task.minimise else values.argmax(axis=1)
+        rows = np.arange(len(instances)) * count + best
+        self.env.reset(options={"instance": list(instances)})
+        follow: Callable[[int], Array] = lambda step: played[step][rows]  # noqa: E731
+        data = record(self.env, follow, self.scale)
+        told = {"sampled_value": float(values.mean()), "best_value": float(values[np.arange(len(best)), best].mean())}
+        return data, cost, told
+
+    def _sample(self, obs: dict[str, Array]) -> Array:
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            logits, _ = self.network({key: torch.from_numpy(part).to(device) for key, part in obs.items()})
+            noise = torch.empty_like(logits).exponential_().log_()
+            chosen: Array = (logits / self.config.temperature - noise).argmax(-1).cpu().numpy()
+        return chosen

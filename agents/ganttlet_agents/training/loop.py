@@ -1,0 +1,319 @@
+"""The training loop: stages, budgets, logging, validation, checkpoints, resuming and stopping."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from ganttlet.core.errors import InputError
+from ganttlet_agents.evaluation import provenance
+from ganttlet_agents.policy.checkpoint import (
+    Card,
+    LoadedPolicy,
+    check_device,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+)
+from ganttlet_agents.policy.network import GraphPolicy
+from ganttlet_agents.policy.schema import Schema
+from ganttlet_agents.training.config import ImitationConfig, TrainConfig
+from ganttlet_agents.training.folder import RunFolder
+from ganttlet_agents.training.imitation import Imitation, SelfLabelling, find_teacher
+from ganttlet_agents.training.learner import Learner, State
+from ganttlet_agents.training.ppo import PPOLearner
+from ganttlet_agents.training.saving import has_state, load_state, save_state
+from ganttlet_agents.training.task import EPISODES, Task
+from ganttlet_agents.training.validation import Validator, Verdict
+
+
+@dataclass
+class Book:
+    """What the loop itself must remember between a stop and a resume; plain numbers."""
+
+    stage: int = 0
+    seconds: float = 0.0
+    stage_seconds: float = 0.0
+    before: int = 0
+    """Decisions of the stages that are over."""
+    next_eval: int = 0
+    next_save: int = 0
+    lines: int = 0
+    evaluations: int = 0
+    best: float | None = None
+    last_score: float | None = None
+    scale: float = 1.0
+    references: list[float] | None = None
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a progress display shows."""
+
+    stage: str
+    total: int
+    budget: int
+    seconds: float
+    spent: float
+    steps_per_s: float
+    score: float | None
+    verdict: Verdict | None = field(default=None, compare=False)
+
+
+OnStatus = Callable[[Status], None]
+
+
+class Trainer:
+    """A run from its settings to its last checkpoint; what is wrong with the settings is said before a file is made.
+
+    Args:
+        config: the settings.
+        on_status: called after every update.
+        resume: the folder of a run to go on with, whose settings these are.
+
+    Raises:
+        InputError: for settings that cannot be trained with, or a state that is missing, damaged or of other settings.
+    """
+
+    def __init__(
+        self, config: TrainConfig, on_status: OnStatus = lambda status: None, resume: RunFolder | None = None
+    ) -> None:
+        self.config, self.on_status = config, on_status
+        saved = None
+        if resume is not None and (resume.begun or has_state(resume.checkpoints)):
+            saved = load_state(resume.checkpoints)
+        book = Book() if saved is None else _book(saved[1])
+        self.device = check_device(config.device)
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self.task = Task(config)
+        self.validator = Validator(self.task, book.references)
+        self.network = GraphPolicy(Schema.of(self.task.graph), config.network).to(self.device)
+        if config.warm_start_from is not None and saved is None:
+            self._warm_start(config.warm_start_from)
+        self.compiled: Any = torch.compile(self.network, dynamic=True) if config.compile else self.network
+        if saved is None:
+            book = Book(scale=self.task.reward_scale(), references=self.validator.references)
+        self.book = book
+        self.stages = self._stages()
+        self.stop_signal: int | None = None
+        self.folder: RunFolder | None = resume
+        self.resumed = saved is not None
+        if saved is None:
+            self._check()
+        self._learner = self._make(book.stage)
+        if saved is not None:
+            self._set_state(saved[0])
+
+    def _check(self) -> None:
+        """Find out now what would fail later: a teacher that is not there, an encoder that does not fit."""
+        for kind, _, _ in self.stages:
+            if kind in ("warm_start", "imitation"):
+                find_teacher(self.task, self._taught(kind))
+        score = LoadedPolicy(self.network, self._card(None), str(self.device)).scorer()
+        self.validator.check(score)
+        env = self.task.make(EPISODES, "disabled")
+        env.reset(seed=self.task.seed_of(0))
+        score(env._obs)
+
+    def _set_state(self, state: State) -> None:
+        try:
+            self._learner.set_state(state)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            told = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+            raise InputError(f"resume: the saved state does not fit the run's settings: {told}") from None
+
+    def _warm_start(self, source: str) -> None:
+        loaded = load_checkpoint(source)
+        loaded.check_graph(self.task.graph, f"warm_start_from {source!r}")
+        if asdict(self.config.network) != dict(loaded.card.network):
+            raise InputError(f"warm_start_from {source!r}: its network is {loaded.card.network}")
+        load_weights(self.network, loaded.network.state_dict(), source)
+
+    def _stages(self) -> list[tuple[str, int, float | None]]:
+        """Return (kind, decisions, seconds or None) of each stage."""
+        config = self.config
+        limit, share = config.time_limit, config.warm_start_share if config.warm_start else 0.0
+        stages: list[tuple[str, int, float | None]] = []
+        if config.warm_start is not None:
+            stages.append(("warm_start", config.warm_start.n_timesteps, limit * share if limit else None))
+        stages.append((config.algorithm, config.n_timesteps, limit * (1.0 - share) if limit else None))
+        return stages
+
+    def _make(self, stage: int) -> Learner:
+        kind, config = self.stages[stage][0], self.config
+        args = (self.task, self.network, self.compiled)
+        if kind == "ppo":
+            return PPOLearner(*args, config.ppo, self.book.scale)
+        if kind == "self_labelling":
+            return SelfLabelling(*args, config.self_labelling, self.book.scale)
+        return Imitation(*args, self._taught(kind), self.book.scale)
+
+    def _taught(self, kind: str) -> ImitationConfig:
+        taught = self.config.warm_start if kind == "warm_start" else self.config.imitation
+        assert taught is not None
+        return taught
+
+    def run(self, folder: RunFolder) -> int | None:
+        """Train to the end of the budget; return the number of the signal that stopped it earlier, or None.
+
+        A new run that fails before its first state is saved takes its folder away.
+        """
+        self.folder = folder
+        with self._signals():
+            if self.resumed:
+                folder.forget_after(self.book.lines, self.book.evaluations)
+            else:
+                self._begin(folder)
+            while not self.book.finished and self.stop_signal is None:
+                self._iterate()
+            if not self.book.finished:
+                self._save()
+        folder.close()
+        return self.stop_signal
+
+    def _begin(self, folder: RunFolder) -> None:
+        try:
+            folder.forget_after(0, 0)
+            self._evaluate()
+            self._save()
+        except BaseException:
+            folder.remove()
+            raise
+
+    @property
+    def total(self) -> int:
+        """Decisions of the whole run so far."""
+        return self.book.before + self._learner.timesteps
+
+    def _spent(self) -> float:
+        """Return the share of the present stage's budget that is used."""
+        _, decisions, seconds = self.stages[self.book.stage]
+        share = self._learner.timesteps / decisions
+        return min(1.0, max(share, self.book.stage_seconds / seconds) if seconds else share)
+
+    def _iterate(self) -> None:
+        learner, book, folder = self._learner, self.book, self.folder
+        assert folder is not None
+        begun, before = time.perf_counter(), learner.timesteps
+        told = learner.iterate(self._spent())
+        took = time.perf_counter() - begun
+        book.seconds += took
+        book.stage_seconds += took
+        speed = (learner.timesteps - before) / took
+        line = {"stage": learner.name, "timesteps": self.total, "episodes": learner.episodes}
+        folder.log({**line, "seconds": book.seconds, "steps_per_s": speed, **told}, self.total)
+        book.lines += 1
+        over = self._spent() >= 1.0
+        verdict = None
+        if over or self.total >= book.next_eval:
+            verdict = self._evaluate()
+        if over:
+            self._next_stage()
+        if over or self.total >= book.next_save:
+            self._save()
+        self.on_status(self._status(learner.name, speed, verdict))
+
+    def _next_stage(self) -> None:
+        book, learner = self.book, self._learner
+        if book.stage + 1 == len(self.stages):
+            book.finished = True
+            return
+        book.before += learner.timesteps
+        book.stage, book.stage_seconds = book.stage + 1, 0.0
+        self._learner = self._make(book.stage)
+
+    def _evaluate(self) -> Verdict:
+        book, folder, learner = self.book, self.folder, self._learner
+        assert folder is not None
+        policy = LoadedPolicy(self.network, self._card(None), str(self.device))
+        begun = time.perf_counter()
+        verdict = self.validator.judge(policy.scorer())
+        took = time.perf_counter() - begun
+        book.seconds += took
+        book.stage_seconds += took
+        best = book.best is None or verdict.score < book.best
+        line = {"stage": learner.name, "timesteps": self.total, "seconds": book.seconds, "best": best}
+        folder.log_evaluation({**line, **verdict.to_dict()}, self.total)
+        book.evaluations += 1
+        if best:
+            book.best = verdict.score
+            save_checkpoint(folder.best, self.network, self._card(verdict))
+        book.last_score = verdict.score
+        book.next_eval = self.total + self.config.eval_freq
+        save_checkpoint(folder.last, self.network, self._card(verdict))
+        return verdict
+
+    def _save(self) -> None:
+        assert self.folder is not None
+        self.book.next_save = self.total + self.config.save_freq
+        save_state(self.folder.checkpoints, self.total, self._learner.state(), asdict(self.book))
+
+    def _card(self, verdict: Verdict | None) -> Card:
+        config = self.config
+        training: dict[str, Any] = {
+            "command": provenance.command_line() if self.folder is None else self.folder.command,
+            "seed": config.seed,
+            "algorithm": " + ".join(kind for kind, _, _ in self.stages),
+            "commit": provenance.commit(),
+        }
+        if verdict is not None:
+            training |= {
+                "decisions": self.total,
+                "seconds": round(self.book.seconds, 1),
+                "validation_gap": verdict.gap,
+                "validation_reference": config.validation.reference,
+            }
+        return Card(
+            self.task.family.name,
+            config.env,
+            self.task.env_kwargs,
+            config.network.to_dict(),
+            self.task.graph.schema(),
+            {"temperature": config.temperature},
+            training,
+        )
+
+    def _status(self, stage: str, speed: float, verdict: Verdict | None) -> Status:
+        book = self.book
+        budget = sum(decisions for _, decisions, _ in self.stages)
+        share = self.total / budget
+        if self.config.time_limit:
+            share = max(share, book.seconds / self.config.time_limit)
+        return Status(stage, self.total, budget, book.seconds, min(1.0, share), speed, book.last_score, verdict)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Note SIGINT and SIGTERM instead of dying of them; a second SIGINT raises KeyboardInterrupt."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, frame: Any) -> None:
+            if self.stop_signal is not None and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self.stop_signal = number
+
+        old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+
+def _book(data: dict[str, Any]) -> Book:
+    """Return the saved book; raises InputError for one of other fields."""
+    try:
+        return Book(**data)
+    except TypeError as error:
+        raise InputError(f"resume: the saved state is of another version: {error}") from None

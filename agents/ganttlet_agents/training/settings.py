@@ -1,0 +1,100 @@
+"""Frozen dataclasses from plain data: unknown keys and wrong types are errors that name the key."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+from collections.abc import Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ganttlet.core.errors import InputError, check_keys
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], data: Any, where: str) -> T:
+    """Return the dataclass ``cls`` made of the mapping ``data``; ``where`` names it in errors.
+
+    Raises:
+        InputError: for an unknown key, a value of another type, or what the class itself refuses.
+    """
+    if not isinstance(data, Mapping):
+        raise InputError(f"{where}: expected a mapping, got {data!r}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    check_keys(where, data, fields)
+    hints = get_type_hints(cls)
+    values = {key: _value(hints[key], value, f"{where}: {key}") for key, value in data.items()}
+    for name, field in fields.items():
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in values:
+            raise InputError(f"{where}: key {name!r} is missing")
+    try:
+        return cls(**values)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin = get_origin(hint)
+    if hint is float or float in get_args(hint):
+        value = _number(value)
+    if origin in (Union, types.UnionType):
+        options = get_args(hint)
+        if value is None and type(None) in options:
+            return None
+        classes = [option for option in options if dataclasses.is_dataclass(option)]
+        if classes and isinstance(value, Mapping):
+            return build(classes[0], value, where)  # type: ignore[arg-type]
+        for option in options:
+            if option is not type(None) and not dataclasses.is_dataclass(option) and _fits(option, value):
+                return _plain(option, value)
+        raise InputError(f"{where}: expected {_words(hint)}, got {value!r}")
+    if dataclasses.is_dataclass(hint):
+        return build(hint, value, where)  # type: ignore[arg-type]
+    if origin is dict or hint is dict:
+        if not isinstance(value, Mapping):
+            raise InputError(f"{where}: expected a mapping, got {value!r}")
+        inner = get_args(hint)[1] if get_args(hint) else Any
+        return {
+            str(key): _value(inner, one, f"{where}.{key}") if inner is not Any else one for key, one in value.items()
+        }
+    if not _fits(hint, value):
+        raise InputError(f"{where}: expected {_words(hint)}, got {value!r}")
+    return _plain(hint, value)
+
+
+def _number(value: Any) -> Any:
+    """Return a number such as 3e-4, which YAML 1.1 reads as a text, as a float; other values as they are."""
+    wanted = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value)
+    return float(value) if wanted else value
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    if hint is Any:
+        return True
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(hint, type) and isinstance(value, hint)
+
+
+def _plain(hint: Any, value: Any) -> Any:
+    return float(value) if hint is float else value
+
+
+def _words(hint: Any) -> str:
+    names = {int: "an integer", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join(_words(option) for option in get_args(hint))
+    return "a mapping" if dataclasses.is_dataclass(hint) else names.get(hint, str(hint))
+
+
+def plain(value: Any) -> Any:
+    """Return a dataclass as plain data for YAML, which :func:`build` turns back into an equal one."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,311 @@
+"""Encoders against slow twins: plain loops over rows, nodes, heads and edges that read the same weights."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ganttlet.core.errors import InputError
+from ganttlet.core.graph import GraphSpec, NodeType, Segment
+from ganttlet.job_shop.env import JobShopVectorEnv
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("torch_geometric")
+
+from ganttlet_agents.policy.schema import Schema  # noqa: E402
+from policies import F, embedded, make_network, make_spec, play, random_obs  # noqa: E402
+
+WIDTH, HEADS = 8, 2
+SEGMENTS = (Segment("task", 2), Segment("place"), Segment("context"))
+
+
+def close(one, other):
+    return torch.allclose(one, other, rtol=0, atol=1e-5)
+
+
+def norm(layer, x):
+    centred = x - x.mean()
+    return centred / torch.sqrt(centred.square().mean() + layer.eps) * layer.weight + layer.bias
+
+
+def linear(layer, x):
+    return layer.weight @ x + (0 if layer.bias is None else layer.bias)
+
+
+def feed(layers, x):
+    return linear(layers[2], linear(layers[0], x).clamp(min=0))
+
+
+def mean(vectors):
+    return sum(vectors) / len(vectors) if vectors else torch.zeros(WIDTH)
+
+
+# Attention.
+
+
+def plain_layer(layer, tokens, pointers):
+    """Return every token (a vector) after a layer; ``pointers`` holds, per relation, each token's target or None."""
+    size = WIDTH // HEADS
+    normed = [norm(layer.norm, x) for x in tokens]
+    both = [linear(layer.pair, x) for x in normed]
+    out = []
+    for i, x in enumerate(tokens):
+        query, mixed = linear(layer.query, normed[i]), []
+        for head in range(HEADS):
+            part = slice(head * size, (head + 1) * size)
+            scores = []
+            for j in range(len(tokens)):
+                score = query[part] @ both[j][:WIDTH][part] / math.sqrt(size)
+                for at, targets in enumerate(pointers):
+                    if targets[i] is not None and targets[i] == targets[j]:
+                        score = score + layer.bias[head, at]
+                scores.append(score)
+            weights = torch.stack(scores).exp()
+            values = [weight * both[j][WIDTH:][part] for j, weight in enumerate(weights / weights.sum())]
+            mixed.append(sum(values))
+        x = x + linear(layer.out, torch.cat(mixed))
+        out.append(x + feed(layer.ff, norm(layer.norm_ff, x)))
+    return out
+
+
+def plain_attention(encoder, spec, obs, nodes, row, layers):
+    """Return (node type, item) -> vector after some layers, of the real tokens of a row alone."""
+    names = [(name, item) for name in encoder.tokens for item in np.flatnonzero(obs[f"{name}_mask"][row])]
+    links = [edge for edge in spec.edges if edge.kind == "pointer" and edge.source in encoder.tokens]
+    tokens = []
+    for name, item in names:
+        x = nodes[name][row, item] + encoder.kind[encoder.tokens.index(name)]
+        for edge in links:
+            target = obs[f"{edge.name}_index"][row, item] if edge.source == name else -1
+            if target >= 0:
+                x = x + linear(encoder.gather[edge.name], nodes[edge.target][row, target])
+        tokens.append(x)
+    pointers = []
+    for edge in links:
+        found = [obs[f"{edge.name}_index"][row, item] if edge.source == name else -1 for name, item in names]
+        pointers.append([target if target >= 0 else None for target in found])
+    for layer in encoder.layers[:layers]:
+        tokens = plain_layer(layer, tokens, pointers)
+    return dict(zip(names, tokens, strict=True))
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(2))
+@torch.no_grad()
+def test_attention(layers, seed):
+    spec = make_spec(segments=SEGMENTS)
+    network = make_network(spec, "attention", seed, layers=layers)
+    obs = random_obs(spec, 3, seed)
+    batch, nodes = embedded(network, obs)
+    encoded = network.encoder(batch, nodes)
+    assert network.encoder.tokens == encoded.refined == ("task", "place")
+    assert encoded.nodes["bare"] is nodes["bare"]
+    for row in range(3):
+        before = plain_attention(network.encoder, spec, obs, nodes, row, layers - 1)
+        after = plain_attention(network.encoder, spec, obs, nodes, row, layers)
+        assert before.keys() == after.keys()
+        for (name, item), expected in before.items():
+            assert close(encoded.nodes[name][row, item], expected)
+        # Candidates in any order and number, not only all of them.
+        for name in encoded.refined:
+            items = [item for kind, item in after if kind == name][::-1]
+            for some in (items, items[:1]):
+                at = torch.tensor([some] * 3)
+                refined = encoded.refine(
+                    name, at, encoded.nodes[name].gather(1, at.unsqueeze(-1).expand(-1, -1, WIDTH))
+                )
+                for place, item in enumerate(some):
+                    assert close(refined[row, place], after[name, item])
+
+
+@torch.no_grad()
+def test_attention_of_the_whole_network():
+    """Logits of the job shop from the plain layers, so that the network does refine its candidates."""
+    env = JobShopVectorEnv(2, observation="machines", max_jobs=8, autoreset_mode="disabled")
+    network = make_network(env.graph, "attention")
+    obs, _ = env.reset(seed=5)
+    for _ in range(7):
+        obs = env.step(np.array([np.flatnonzero(mask)[-1] for mask in obs["action_mask"]]))[0]
+    logits, values = play(network, obs)
+    for row in range(2):
+        around = linear(network.context, torch.asinh(torch.from_numpy(obs["context"][row])))
+        nodes = {
+            name: torch.stack([feed(net, torch.asinh(torch.from_numpy(x))) + around for x in obs[name][row]])[None]
+            for name, net in network.inputs.items()
+        }
+        single = {key: part[row : row + 1] for key, part in obs.items()}
+        for layers in (1, 2):
+            found = plain_attention(network.encoder, env.graph, single, nodes, 0, layers)
+            if layers == 1:
+                machines = [nodes["machine"][0, item] for item in np.flatnonzero(obs["machine_mask"][row])]
+                pooled = torch.cat([around, mean(list(found.values())), mean(machines)])
+                assert math.isclose(feed(network.value, pooled).item(), values[row], abs_tol=1e-5)
+        for job in np.flatnonzero(obs["action_mask"][row]):
+            expected = feed(network.heads[0], torch.cat([found["job", job], around]))
+            assert math.isclose(expected.item(), logits[row, job], abs_tol=1e-5)
+
+
+@torch.no_grad()
+def test_a_relation_bias_joins_those_that_meet():
+    """A large bias lets a job listen only to jobs that need the same machine."""
+    env = JobShopVectorEnv(1, observation="machines")
+    network = make_network(env.graph, "attention", layers=1)
+    obs, _ = env.reset(seed=2)
+    needs = obs["needs_index"][0].tolist()
+    job = next(job for job in range(6) if 1 < needs.count(needs[job]) < 6)
+    relation = [edge.name for edge in network.encoder.links].index("needs")
+    network.encoder.layers[0].bias.zero_()
+
+    def heard():
+        """Jobs whose features change the logit of ``job``."""
+        before = play(network, obs)[0][0, job]
+        found = set()
+        for other in range(6):
+            changed = {key: part.copy() for key, part in obs.items()}
+            changed["job"][0, other] += 1
+            if abs(play(network, changed)[0][0, job] - before) > 1e-6:
+                found.add(other)
+        return found
+
+    assert heard() == set(range(6))
+    network.encoder.layers[0].bias[:, relation] = 100
+    assert heard() == {other for other in range(6) if needs[other] == needs[job]}
+
+
+def test_too_many_tokens():
+    spec = GraphSpec(
+        (NodeType("job", 600, (F,)), NodeType("pad", 600, (F,))), segments=(Segment("job"), Segment("pad"))
+    )
+    network, obs = make_network(spec, "attention"), spec.allocate(2)
+    obs["job_mask"][0, :500], obs["pad_mask"][1, :12] = 1, 1
+    obs["action_mask"][:, 0], obs["job_mask"][:, 0] = 1, 1
+    play(network, obs)  # 512: what is masked behind the last real node does not count
+    obs["pad_mask"][1, 12] = 1
+    with pytest.raises(
+        InputError, match=r"encoder 'attention': 513 nodes \(job, pad\).*at most 512.*'pointer' or 'gnn'"
+    ):
+        play(network, obs)
+    play(make_network(spec, "pointer"), obs)
+
+
+def test_width_and_heads():
+    with pytest.raises(InputError, match="network: width 8 is not a multiple of heads 3"):
+        make_network(make_spec(), "attention", heads=3)
+
+
+# Messages along edges.
+
+
+def edges_of(spec, obs, row):
+    """Return edge name -> (source, target, slot) of every edge of a row."""
+    found = {}
+    for edge in spec.edges:
+        index = obs[f"{edge.name}_index"][row]
+        ends = enumerate(index) if edge.kind == "pointer" else index.T
+        found[edge.name] = [
+            (int(source), int(target), slot) for slot, (source, target) in enumerate(ends) if min(source, target) >= 0
+        ]
+    return found
+
+
+def plain_pointer(encoder, spec, obs, nodes, row):
+    real = {node.name: np.flatnonzero(obs[f"{node.name}_mask"][row]) for node in spec.nodes}
+    state = {(name, item): nodes[name][row, item] for name, items in real.items() for item in items}
+    edges = edges_of(spec, obs, row)
+    for layer in encoder.layers:
+        normed = {key: norm(layer.norm[key[0]], x) for key, x in state.items()}
+        after = {}
+        for (name, item), x in state.items():
+            taken = normed[name, item] + linear(layer.pool[name], mean([normed[name, other] for other in real[name]]))
+            for edge in spec.edges:
+                arriving, returning = [], []
+                for source, target, slot in edges[edge.name]:
+                    extra = torch.zeros(WIDTH)
+                    if edge.features:
+                        extra = linear(layer.attr[edge.name], torch.asinh(torch.from_numpy(obs[edge.name][row, slot])))
+                    if (edge.target, target) == (name, item):
+                        arriving.append(linear(layer.sent[edge.name], normed[edge.source, source]) + extra)
+                    if (edge.source, source) == (name, item):
+                        returning.append(linear(layer.back[edge.name], normed[edge.target, target]) + extra)
+                taken = taken + mean(arriving) + mean(returning)
+            after[name, item] = x + feed(layer.mix[name], taken)
+        state = after
+    return state
+
+
+def plain_gnn(encoder, spec, obs, nodes, row):
+    real = {node.name: np.flatnonzero(obs[f"{node.name}_mask"][row]) for node in spec.nodes}
+    state = {(name, item): nodes[name][row, item] for name, items in real.items() for item in items}
+    edges = edges_of(spec, obs, row)
+    for conv, norms in zip(encoder.convs, encoder.norms, strict=True):
+        normed = {key: norm(norms[key[0]], x) for key, x in state.items()}
+        after = {}
+        for (name, item), x in state.items():
+            taken = torch.zeros(WIDTH)
+            for edge in spec.edges:
+                pairs = [(source, target) for source, target, _ in edges[edge.name]]
+                ways = [
+                    (edge.source, edge.name, edge.target, pairs),
+                    (edge.target, f"rev_{edge.name}", edge.source, [pair[::-1] for pair in pairs]),
+                ]
+                for source, word, target, ends in ways:
+                    if target == name:
+                        sage = conv.convs[source, word, target]
+                        heard = mean([normed[source, one] for one, other in ends if other == item])
+                        taken = taken + linear(sage.lin_l, heard) + linear(sage.lin_r, normed[name, item])
+            after[name, item] = x + taken.clamp(min=0)
+        state = after
+    return state
+
+
+@pytest.mark.parametrize(("encoder", "twin"), [("pointer", plain_pointer), ("gnn", plain_gnn)])
+@pytest.mark.parametrize("seed", range(3))
+@torch.no_grad()
+def test_messages(encoder, twin, seed):
+    spec = make_spec(dense=False)
+    network = make_network(spec, encoder, seed)
+    obs = random_obs(spec, 3, seed)
+    batch, nodes = embedded(network, obs)
+    encoded = network.encoder(batch, nodes)
+    assert encoded.refine is None
+    for row in range(3):
+        expected = twin(network.encoder, spec, obs, nodes, row)
+        assert len(expected) == sum(int(mask[row].sum()) for mask in batch.masks.values())
+        for (name, item), vector in expected.items():
+            assert close(encoded.nodes[name][row, item], vector)
+
+
+def test_the_gnn_needs_edges():
+    plain = GraphSpec((NodeType("job", 2, (F,)),), segments=(Segment("job"),))
+    with pytest.raises(InputError, match=r"encoder 'gnn': this observation has no edges; .*observation=machines"):
+        make_network(plain, "gnn")
+    env = JobShopVectorEnv(1, observation="machines")
+    logits, _ = play(make_network(env.graph, "gnn"), env.reset(seed=0)[0])
+    assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("encoder", ["pointer", "gnn"])
+def test_dense_edges_are_refused(encoder):
+    with pytest.raises(InputError, match=f"encoder '{encoder}': it reads no dense edges; use encoder 'attention'"):
+        make_network(make_spec(), encoder)
+
+
+@pytest.mark.parametrize("encoder", ["pointer", "gnn"])
+def test_observations_without_a_single_edge(encoder):
+    spec = make_spec(dense=False)
+    obs = random_obs(spec, 2, 0)
+    for edge in spec.edges:
+        obs[f"{edge.name}_index"][:] = -1
+    obs["action_mask"][:] = [spec.decode(action)[0].over == "context" for action in range(spec.n_actions)]
+    logits, values = play(make_network(spec, encoder), obs)
+    assert np.isfinite(logits).all()
+    assert np.isfinite(values).all()
+
+
+def test_weights_do_not_depend_on_counts():
+    small, large = make_spec(dense=False), make_spec(9, 8, 7, 20, 30, dense=False)
+    for encoder in ("attention", "pointer", "gnn"):
+        one, other = make_network(small, encoder), make_network(large, encoder)
+        shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (one, other)]
+        assert shapes[0] == shapes[1]
+        assert Schema.of(small).digest == Schema.of(large).digest
