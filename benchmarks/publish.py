@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,119 @@ def footprint() -> str:
     return f"{table(['what', 'measured'], rows)}\n\n{made_by('footprint')}"
 
 
+def policy_rows(suite: str, prefixes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of policies.json on a suite whose run is named ``prefix-<seed>``, decoding by decoding."""
+    rows = [row for row in load("policies")["rows"] if row["suite"] == suite]
+    found = [row for prefix in prefixes for row in rows if re.fullmatch(rf"{prefix}-\d+", row["run"])]
+    return sorted(found, key=lambda row: (prefixes.index(row["run"].rpartition("-")[0]), row["decode"], row["seed"]))
+
+
+def decoding(row: dict[str, Any]) -> str:
+    """Return a decoding in words."""
+    return "greedy" if row["decode"] == "greedy" else f"best of {row['decode'].rpartition('=')[2]}"
+
+
+def policy_table(suite: str, prefixes: Sequence[str], *, means: bool = True) -> str:
+    """Return gaps by size of every run and seed, and the mean over seeds where there are several."""
+    rows = policy_rows(suite, prefixes)
+    sizes = list(rows[0]["gap"])
+    lines = []
+    for key in dict.fromkeys((row["run"].rpartition("-")[0], row["decode"]) for row in rows):
+        own = [row for row in rows if (row["run"].rpartition("-")[0], row["decode"]) == key]
+        for row in own:
+            seconds = f"{row['training']['seconds']:,.0f}"
+            by_size = [f"{row['gap'][size]:.1f}" for size in sizes]
+            name = f"{key[0]}, seed {row['seed']}, {decoding(row)}"
+            lines.append([name, *by_size, f"{row['mean gap']:.2f}", seconds, f"{row['seconds per row']:.2g}"])
+        if len(own) > 1 and means:
+            by_size = [f"**{statistics.mean(row['gap'][size] for row in own):.1f}**" for size in sizes]
+            whole = f"**{statistics.mean(row['mean gap'] for row in own):.2f}**"
+            lines.append([f"**{key[0]}, mean of {len(own)} seeds, {decoding(own[0])}**", *by_size, whole, "", ""])
+    return table(["run", *sizes, "mean", "trained, s", "s per instance"], lines)
+
+
+def policy_commands(suite: str, prefixes: Sequence[str]) -> str:
+    """Return the commands behind the rows."""
+    rows = policy_rows(suite, prefixes)
+    trained = dict.fromkeys(f"`{row['training']['command']}`" for row in rows)
+    judged = dict.fromkeys(re.sub(r"policy:[\w.-]+?-\d+:", "policy:RUN:", row["evaluate"]) for row in rows)
+    lines = ["Trained by " + ", ".join(trained) + ";"]
+    lines.append("judged by " + ", ".join(f"`{command}`" for command in judged) + ";")
+    return "\n".join([*lines, f"on {rows[0]['device']}, PyTorch {rows[0]['versions']['torch']}."])
+
+
+def policies() -> str:
+    """The policies' table of docs/results.md, with the published rows below."""
+    names = ("quick", "standard", "long")
+    published = json.loads((HERE / "published.json").read_text(encoding="utf-8"))
+    lines = [
+        [one["method"], *(f"{gap:.1f}" for gap in one["gap"]), f"{one['mean']:.1f}", one["source"]]
+        for one in published["rows"]
+    ]
+    shown = table(["published", *published["sizes"], "mean", "how it was read"], lines)
+    return f"{policy_table('taillard', names)}\n\n{policy_commands('taillard', names)}\n\n{shown}"
+
+
+def policies_short() -> str:
+    """The table of README.md: means over seeds."""
+    names = ("quick", "standard", "long")
+    rows = policy_rows("taillard", names)
+    lines = []
+    for key in dict.fromkeys((row["run"].rpartition("-")[0], row["decode"]) for row in rows):
+        own = [row for row in rows if (row["run"].rpartition("-")[0], row["decode"]) == key]
+        by_size = [f"{statistics.mean(row['gap'][size] for row in own):.1f}" for size in SIZES]
+        whole = statistics.mean(row["mean gap"] for row in own)
+        minutes = max(row["training"]["seconds"] for row in own) / 60.0
+        lines.append([f"`{key[0]}`, {decoding(own[0])}", len(own), f"{minutes:.0f}", *by_size, f"**{whole:.1f}**"])
+    return table(["preset, decoding", "seeds", "minutes", *SIZES, "mean"], lines)
+
+
+def policies_dmu() -> str:
+    """Policies on dmu01 to dmu40."""
+    names = ("standard", "long")
+    return f"{policy_table('dmu', names)}\n\n{policy_commands('dmu', names)}"
+
+
+def policies_four() -> str:
+    """Teacher, imitation, PPO and both, at equal wall time."""
+    names = ("half-imitation", "half-ppo", "half-both")
+    teacher = [
+        [f"teacher, `{name}`", *(f"{entry['gap'][size]:.1f}" for size in SIZES), f"{entry['mean gap']:.2f}", "", ""]
+        for name, entry in load("rules")["methods"].items()
+        if name in ("rule:spt_twkr", "rule:spt_twkr:best_of=128")
+    ]
+    head, rule, *rest = policy_table("taillard", names).splitlines()
+    first = table(["run", *SIZES, "mean", "trained, s", "s per instance"], teacher).splitlines()[2:]
+    return "\n".join([head, rule, *first, *rest]) + f"\n\n{policy_commands('taillard', names)}"
+
+
+def policies_tardiness() -> str:
+    """Policies on the tardiness suite."""
+    rows = policy_rows("taillard_tardiness", ("tardiness",))
+    lines = [
+        [f"seed {row['seed']}, {decoding(row)}", f"{row['mean value']:,.1f}", f"{row['mean gap']:+.1f}",
+         f"{row['training']['seconds']:,.0f}"]
+        for row in rows
+    ]  # fmt: skip
+    head = ["policy", "mean total tardiness, ticks", "% above `rule:mdd`, mean", "trained, s"]
+    return f"{table(head, lines)}\n\n{policy_commands('taillard_tardiness', ('tardiness',))}"
+
+
+def learning_rates() -> str:
+    """The learning-rate profiles: the last validation of each run."""
+    part = load("learning_curves")["learning_rate"]
+    lines = [
+        [one["learning rate"], one["seed"], f"{one['seconds'][-1]:,.0f}", f"{one['decisions'][-1]:,}",
+         f"{min(one['gap']):+.2f}", f"{one['gap'][-1]:+.2f}"]
+        for one in part["curves"].values()
+    ]  # fmt: skip
+    head = ["profile", "seed", "seconds", "decisions", "best gap, %", "last gap, %"]
+    commands = ", ".join(f"`{one['command']}`" for one in part["curves"].values())
+    reference = next(iter(part["curves"].values()))["reference"]
+    words = f"Gap to `{reference}` on the validation instances, greedy. Trained by {commands}."
+    return f"{table(head, lines)}\n\n{words}"
+
+
 def training_part(name: str) -> dict[str, Any] | None:
     """Return one part of training.json, None if it has not been measured."""
     try:
@@ -234,6 +348,12 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "speed"): speed_short,
     ("docs/results.md", "makespan"): quality,
     ("docs/results.md", "tardiness"): tardiness,
+    ("README.md", "policies"): policies_short,
+    ("docs/results.md", "policies"): policies,
+    ("docs/results.md", "policies_dmu"): policies_dmu,
+    ("docs/results.md", "policies_four"): policies_four,
+    ("docs/results.md", "policies_tardiness"): policies_tardiness,
+    ("docs/results.md", "learning_rates"): learning_rates,
     ("docs/benchmarks.md", "speed"): speed,
     ("docs/benchmarks.md", "footprint"): footprint,
     ("docs/benchmarks.md", "training_profile"): training_profile,

@@ -110,7 +110,7 @@ def methods(family: str, kind: str) -> str:
     from ganttlet_agents.evaluation.methods import method_types
 
     rows = (
-        (_code(f"{kind}:{method.name}"), method.about, ", ".join(_code(name) for name in method.options))
+        (_code(method.pattern), method.about, ", ".join(_code(name) for name in method.options))
         for method in method_types(family)
         if method.kind == kind
     )
@@ -142,5 +142,77 @@ def suites() -> str:
     )
 
 
-FUNCTIONS = (docstring, arrays, features, objectives, presets, generators, data_sets, methods, method_options, suites)
+def train_presets(family: str) -> str:
+    """Return a family's training presets: what their first line says, and their budgets."""
+    from ganttlet_agents.config import config_names, config_root, load_config
+
+    rows = []
+    for name in config_names(f"train/{family}"):
+        data = load_config(f"train/{family}", name).data
+        text = config_root().joinpath("train", family, f"{name}.yaml").read_text(encoding="utf-8")
+        limit = f"{data['time_limit']:,} s" if data.get("time_limit") else ""
+        rows.append((_code(name), text.splitlines()[0].lstrip("# "), f"{data['n_timesteps']:,}", limit))
+    return table(("preset", "what it is", "decisions, at most", "seconds, at most"), rows)
+
+
+def train_settings() -> str:
+    """Return the settings of a training run with their defaults."""
+    import ast
+    import dataclasses
+
+    from ganttlet_agents.training import config
+
+    tree = ast.parse(inspect.getsource(config))
+    about = {node.name: _attribute_texts(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+    rows = []
+    for field in dataclasses.fields(config.TrainConfig):
+        default = "" if field.default is dataclasses.MISSING else _text(field.default)
+        rows.append((_code(field.name), _code(default) if default else "", about["TrainConfig"].get(field.name, "")))
+    for name in ("PPOConfig", "FitConfig", "ImitationConfig", "SelfLabellingConfig", "ValidationConfig"):
+        for field in dataclasses.fields(getattr(config, name)):
+            value = field.default if field.default is not dataclasses.MISSING else field.default_factory()
+            plain = not dataclasses.is_dataclass(value)
+            if hasattr(value, "profile"):
+                shown = f"{value.profile}, {value.start:g} to {value.end:g}"
+            else:
+                shown = _text(value) if plain else "see FitConfig"
+            path = f"{SECTIONS[name]}.{field.name}"
+            rows.append((_code(path), _code(shown), about[name].get(field.name, "")))
+    return table(("setting", "default", "meaning"), rows)
+
+
+SECTIONS = {
+    "PPOConfig": "ppo",
+    "FitConfig": "imitation.fit",
+    "ImitationConfig": "imitation",
+    "SelfLabellingConfig": "self_labelling",
+    "ValidationConfig": "validation",
+}
+
+
+def _attribute_texts(node: Any) -> dict[str, str]:
+    """Return field -> the string that stands below it in the class."""
+    import ast
+
+    found = {}
+    for field, below in zip(node.body, node.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            found[ast.unparse(field.target)] = str(below.value.value)
+    return found
+
+
+FUNCTIONS = (
+    docstring,
+    arrays,
+    features,
+    objectives,
+    presets,
+    generators,
+    data_sets,
+    methods,
+    method_options,
+    suites,
+    train_presets,
+    train_settings,
+)
 DIRECTIVES: dict[str, Callable[..., str]] = {function.__name__: function for function in FUNCTIONS}

@@ -16,6 +16,7 @@ CASES = {
     "maskable_ppo.py": (["512"], r"makespan \d+ on ft06"),
     "cleanrl_like.py": (["3"], r"update 2: mean makespan"),
     "pyg.py": ([], r"'op': \(288, 32\)"),
+    "trained_policy.py": ([], r"makespan 1\d{3}"),
     "own_instance.py": (["chart.svg"], r"optimum .*'weighted_tardiness': 7\.0.* optimal"),
 }
 

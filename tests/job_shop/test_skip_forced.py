@@ -12,7 +12,7 @@ ROWS = 16
 
 
 def play_forced(plain, info, returns):
-    """Play on in the rows with one legal action and count them; the others get an illegal one, which changes nothing."""
+    """Play on where one action is legal, and count; the other rows get an illegal action, which changes nothing."""
     count = 0
     while True:
         mask = info["action_mask"]

@@ -46,6 +46,8 @@ def test_commands_parse(page: Path) -> None:
             parsed = parse(words[1:], "evaluate")
             if getattr(parsed, "methods", ()):
                 assert parse_methods(parsed.methods, "job_shop")
+        elif words[0] == "train.py":
+            assert parse(words[1:], "train") is not None
         elif words[0] == "ganttlet":
             assert parse(words[1:]) is not None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
-from ganttlet.core.errors import MissingExtraError
+from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet_agents.cli.data import Check
 from ganttlet_agents.cli.data import List as DataList
 from ganttlet_agents.cli.evaluate import Report, Run
@@ -76,8 +76,15 @@ AnyCommand = (
 )
 
 
+REPEATABLE = (("--params", "-p"), ("--env-kwargs",), ("--methods",), ("--instances",), ("--objectives",), ("--seeds",))
+
+
 def parse(words: Sequence[str], within: str = "") -> Command:
     """Return the command that ``words`` spell; exits with code 2 and a message if they spell none."""
+    for flags in REPEATABLE:
+        # tyro keeps the last of two, silently.
+        if sum(word.partition("=")[0] in flags for word in words) > 1:
+            raise InputError(f"{flags[0]}: given twice; put all its values behind one")
     # tyro takes unions of annotated types, which type checkers do not see as types.
     wanted: Any = {"": AnyCommand, "evaluate": EvaluateCommand, "train": Train}[within]
     prog = f"{within}.py" if within else "ganttlet"

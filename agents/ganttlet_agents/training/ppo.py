@@ -61,8 +61,8 @@ class PPOLearner:
             n_steps=config.n_steps,
             batch_size=config.batch_size,
             n_epochs=config.n_epochs,
-            # Unused: the buffer takes each step's own discount.
-            gamma=1.0,
+            # For truncated episodes only: the buffer takes each step's own discount.
+            gamma=float(task.env_kwargs.get("gamma", 1.0)),
             gae_lambda=config.gae_lambda,
             clip_range=lambda left: config.clip_range.at(1.0 - left),
             vf_coef=config.vf_coef,

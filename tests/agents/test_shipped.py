@@ -1,0 +1,56 @@
+"""The policies that come with the package: small, whole, and able to play any size."""
+
+import json
+
+import pytest
+
+from ganttlet.core.family import get_family
+from ganttlet.job_shop import generate, resolve, validate
+from ganttlet_agents.evaluation.methods import parse_methods
+from ganttlet_agents.policy.checkpoint import load_checkpoint
+from ganttlet_agents.policy.shipped import WEIGHTS, shipped_names, shipped_root
+
+NAMES = shipped_names()
+
+
+def test_job_shop_is_among_them():
+    assert "job_shop" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_small_and_says_where_it_comes_from(name):
+    folder = shipped_root() / name
+    assert (folder / WEIGHTS).stat().st_size < 1_000_000
+    card = load_checkpoint(name).card
+    assert card.family in name
+    assert card.training["command"].startswith("python train.py")
+    assert card.training["seed"] in range(1000)
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert results["validation gap, %"][results["shipped"]] == min(results["validation gap, %"].values())
+    assert results["rows"]
+    assert {row["seed"] for row in results["rows"]} == {card.training["seed"]}
+
+
+@pytest.mark.parametrize(("jobs", "machines"), [(1, 1), (3, 5), (6, 6), (30, 4), (100, 20)])
+def test_one_checkpoint_plays_every_size(jobs, machines):
+    instance = generate({"name": "uniform", "jobs": jobs, "machines": machines}, 5)
+    (method,) = parse_methods("policy:job_shop:threads=1", "job_shop")
+    outcome = method.solve(instance, objective="makespan", seed=0)
+    verdict = validate(instance, outcome.solution)
+    assert verdict.feasible
+    assert outcome.decisions <= jobs * machines
+
+
+def test_beats_spt_twkr_on_a_benchmark_instance():
+    """A figure of the results page that takes a second to make again; the shipped rows hold the value itself."""
+    results = json.loads((shipped_root() / "job_shop" / "results.json").read_text(encoding="utf-8"))
+    row = next(row for row in results["rows"] if row["suite"] == "taillard" and row["decode"] == "greedy")
+    policy, rule = parse_methods("policy:job_shop:threads=1,rule:spt_twkr", "job_shop")
+    instance = resolve("ta01")
+    values = [
+        get_family("job_shop").validate(instance, method.solve(instance, objective="makespan", seed=0).solution).values
+        for method in (policy, rule)
+    ]
+    assert values[0]["makespan"] < values[1]["makespan"]
+    # Another processor may round a near-tie the other way.
+    assert values[0]["makespan"] == pytest.approx(row["values"]["ta01"], rel=0.05)
