@@ -24,6 +24,8 @@ def curve(path: Path) -> dict[str, Any]:
     """Return a run's validations and the settings that tell it from its neighbours."""
     folder, config = RunFolder.open(path)
     rows = read_evaluations(path)
+    if config.validation.reference == "none":
+        raise SystemExit(f"{path}: its validation has no reference, and so no gap to draw")
     return {
         "command": folder.command,
         "seed": config.seed,
@@ -67,7 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     curves = {path.name: curve(path) for path in options.runs}
     data = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    names = " ".join(path.name for path in options.runs)
+    names = " ".join(path.as_posix() for path in options.runs)
     data["command"] = "python benchmarks/learning_curves.py NAME TITLE RUN …"
     data[options.name] = {
         "command": f"python benchmarks/learning_curves.py {options.name} '{options.title}' {names}",

@@ -20,6 +20,7 @@ from statistics import mean
 from typing import Any
 
 from ganttlet_agents.policy.checkpoint import load_checkpoint
+from ganttlet_agents.training.folder import EVALUATIONS, read_evaluations
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "policies.json"
@@ -33,24 +34,34 @@ def judge(method: str, suite: str, folder: Path) -> tuple[list[dict[str, Any]], 
     return rows, json.loads((folder / "meta.json").read_text(encoding="utf-8"))
 
 
+def training(run: str) -> dict[str, Any]:
+    """Return how a run was made: its checkpoint's own word, and the whole run's decisions and seconds."""
+    found = dict(load_checkpoint(run).card.training)
+    path = Path(run)
+    if (path / EVALUATIONS).is_file():
+        last = read_evaluations(path)[-1]
+        found |= {"run decisions": last["timesteps"], "run seconds": round(last["seconds"], 1)}
+    return found
+
+
 def entry(run: str, suite: str, decode: str, threads: int) -> dict[str, Any]:
-    """Return one row of the results."""
-    card = load_checkpoint(run).card
-    method = f"policy:{run}:decode={decode}:threads={threads}"
+    """Return one row of the results; ``run`` may also be the text of a rule, which has no decoding."""
+    rule = run.startswith("rule:")
+    method = run if rule else f"policy:{run}:decode={decode}:threads={threads}"
+    made = {} if rule else training(run)
     with tempfile.TemporaryDirectory() as folder:
         rows, meta = judge(method, suite, Path(folder) / "out")
     groups: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         assert row["error"] is None, row["error"]
         groups[row["group"]].append(100.0 * row["gap"])
-    name = Path(run).name
     return {
-        "run": name,
+        "run": run if rule else Path(run).name,
         "suite": suite,
         "decode": decode,
-        "seed": card.training["seed"],
-        "training": card.training,
-        "evaluate": f"python evaluate.py run --suite {suite} --methods {method.replace(run, name)}",
+        "seed": made.get("seed", 0),
+        "training": made,
+        "evaluate": f"python evaluate.py run --suite {suite} --methods {method}",
         "gap": {group: round(mean(gaps), 2) for group, gaps in groups.items()},
         "mean gap": round(mean(100.0 * row["gap"] for row in rows), 2),
         "mean value": round(mean(row["value"] for row in rows), 1),
@@ -60,6 +71,12 @@ def entry(run: str, suite: str, decode: str, threads: int) -> dict[str, Any]:
         "versions": meta["versions"],
         "commit": meta["commit"],
     }
+
+
+def dump(data: dict[str, Any]) -> str:
+    """Return JSON with a line per row."""
+    rows = ",\n".join(json.dumps(row) for row in data["rows"])
+    return f'{{"command": {json.dumps(data["command"])}, "rows": [\n{rows}\n]}}'
 
 
 def main() -> None:
@@ -77,7 +94,7 @@ def main() -> None:
             rows = [row for row in known if any(row[key] != made[key] for key in same)] + [made]
             rows.sort(key=lambda row: (row["suite"], row["run"], row["decode"]))
             data = {"command": "python benchmarks/policies.py RUN --suite SUITE --decode DECODE", "rows": rows}
-            RESULTS.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            RESULTS.write_text(dump(data) + "\n", encoding="utf-8")
             print(
                 made["run"], made["suite"], decode, made["gap"], made["mean gap"], made["seconds per row"], flush=True
             )

@@ -17,6 +17,7 @@ from typing import Any
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 SIZES = ("15x15", "20x15", "20x20", "30x15", "30x20", "50x15", "50x20", "100x20")
+TEACHER = "rule:spt_twkr:best_of=64"
 SHORT = ("rule:spt_twkr", "rule:mwkr", "rule:mor", "rule:spt", "rule:spt_twkr:best_of=128", "solver:cpsat:time=10")
 
 
@@ -148,7 +149,7 @@ def decoding(row: dict[str, Any]) -> str:
     return "greedy" if row["decode"] == "greedy" else f"best of {row['decode'].rpartition('=')[2]}"
 
 
-def policy_table(suite: str, prefixes: Sequence[str], *, means: bool = True) -> str:
+def policy_table(suite: str, prefixes: Sequence[str]) -> str:
     """Return gaps by size of every run and seed, and the mean over seeds where there are several."""
     rows = policy_rows(suite, prefixes)
     sizes = list(rows[0]["gap"])
@@ -156,11 +157,11 @@ def policy_table(suite: str, prefixes: Sequence[str], *, means: bool = True) -> 
     for key in dict.fromkeys((row["run"].rpartition("-")[0], row["decode"]) for row in rows):
         own = [row for row in rows if (row["run"].rpartition("-")[0], row["decode"]) == key]
         for row in own:
-            seconds = f"{row['training']['seconds']:,.0f}"
+            seconds = f"{row['training']['run seconds']:,.0f}"
             by_size = [f"{row['gap'][size]:.1f}" for size in sizes]
             name = f"{key[0]}, seed {row['seed']}, {decoding(row)}"
             lines.append([name, *by_size, f"{row['mean gap']:.2f}", seconds, f"{row['seconds per row']:.2g}"])
-        if len(own) > 1 and means:
+        if len(own) > 1:
             by_size = [f"**{statistics.mean(row['gap'][size] for row in own):.1f}**" for size in sizes]
             whole = f"**{statistics.mean(row['mean gap'] for row in own):.2f}**"
             lines.append([f"**{key[0]}, mean of {len(own)} seeds, {decoding(own[0])}**", *by_size, whole, "", ""])
@@ -171,7 +172,7 @@ def policy_commands(suite: str, prefixes: Sequence[str]) -> str:
     """Return the commands behind the rows."""
     rows = policy_rows(suite, prefixes)
     trained = dict.fromkeys(f"`{row['training']['command']}`" for row in rows)
-    judged = dict.fromkeys(re.sub(r"policy:[\w.-]+?-\d+:", "policy:RUN:", row["evaluate"]) for row in rows)
+    judged = dict.fromkeys(re.sub(r"policy:[^:]+:", "policy:RUN:", row["evaluate"]) for row in rows)
     lines = ["Trained by " + ", ".join(trained) + ";"]
     lines.append("judged by " + ", ".join(f"`{command}`" for command in judged) + ";")
     return "\n".join([*lines, f"on {rows[0]['device']}, PyTorch {rows[0]['versions']['torch']}."])
@@ -198,7 +199,7 @@ def policies_short() -> str:
         own = [row for row in rows if (row["run"].rpartition("-")[0], row["decode"]) == key]
         by_size = [f"{statistics.mean(row['gap'][size] for row in own):.1f}" for size in SIZES]
         whole = statistics.mean(row["mean gap"] for row in own)
-        minutes = max(row["training"]["seconds"] for row in own) / 60.0
+        minutes = max(row["training"]["run seconds"] for row in own) / 60.0
         lines.append([f"`{key[0]}`, {decoding(own[0])}", len(own), f"{minutes:.0f}", *by_size, f"**{whole:.1f}**"])
     return table(["preset, decoding", "seeds", "minutes", *SIZES, "mean"], lines)
 
@@ -212,11 +213,13 @@ def policies_dmu() -> str:
 def policies_four() -> str:
     """Teacher, imitation, PPO and both, at equal wall time."""
     names = ("half-imitation", "half-ppo", "half-both")
+    rules = ["rule:spt_twkr", TEACHER]
+    rows = [row for row in load("policies")["rows"] if row["run"] in rules and row["suite"] == "taillard"]
     teacher = [
-        [f"teacher, `{name}`", *(f"{entry['gap'][size]:.1f}" for size in SIZES), f"{entry['mean gap']:.2f}", "", ""]
-        for name, entry in load("rules")["methods"].items()
-        if name in ("rule:spt_twkr", "rule:spt_twkr:best_of=128")
-    ]
+        [f"{'teacher' if row['run'] == TEACHER else 'its rule alone'}, `{row['run']}`",
+         *(f"{row['gap'][size]:.1f}" for size in SIZES), f"{row['mean gap']:.2f}", "", f"{row['seconds per row']:.2g}"]
+        for row in sorted(rows, key=lambda row: rules.index(row["run"]))
+    ]  # fmt: skip
     head, rule, *rest = policy_table("taillard", names).splitlines()
     first = table(["run", *SIZES, "mean", "trained, s", "s per instance"], teacher).splitlines()[2:]
     return "\n".join([head, rule, *first, *rest]) + f"\n\n{policy_commands('taillard', names)}"
@@ -227,7 +230,7 @@ def policies_tardiness() -> str:
     rows = policy_rows("taillard_tardiness", ("tardiness",))
     lines = [
         [f"seed {row['seed']}, {decoding(row)}", f"{row['mean value']:,.1f}", f"{row['mean gap']:+.1f}",
-         f"{row['training']['seconds']:,.0f}"]
+         f"{row['training']['run seconds']:,.0f}"]
         for row in rows
     ]  # fmt: skip
     head = ["policy", "mean total tardiness, ticks", "% above `rule:mdd`, mean", "trained, s"]
