@@ -200,8 +200,11 @@ def scatter_logits(batch: GraphBatch, parts: list[tuple[Candidates, Tensor]]) ->
 
 def take(values: Tensor, index: Tensor) -> Tensor:
     """Return values[b, index[b, i]] (B, I, d) of ``values`` (B, N, d); zeros where ``index`` (B, I) is -1."""
-    found = values.gather(1, index.clamp(min=0).unsqueeze(-1).expand(-1, -1, values.shape[-1]))
-    return found * (index >= 0).unsqueeze(-1)
+    rows, count, width = values.shape
+    # Whole rows of one flat table are copied faster, and summed back faster, than element by element.
+    first = torch.arange(rows, device=index.device).unsqueeze(1) * count
+    found = values.reshape(-1, width).index_select(0, (index.clamp(min=0) + first).reshape(-1))
+    return found.view(rows, -1, width) * (index >= 0).unsqueeze(-1)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
