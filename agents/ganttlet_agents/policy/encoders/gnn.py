@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet_agents.policy.batch import GraphBatch
+from ganttlet_agents.policy.edges import union_edges, union_numbers
 from ganttlet_agents.policy.encoders.base import Encoded
 from ganttlet_agents.policy.schema import Schema
 
@@ -45,11 +46,12 @@ class GnnEncoder(nn.Module):
         """Return the embeddings after all rounds."""
         numbers, flat = {}, {}
         for name, mask in batch.masks.items():
-            numbers[name] = torch.where(mask, mask.flatten().cumsum(0).view_as(mask) - 1, -1)
+            numbers[name] = union_numbers(mask)
             flat[name] = nodes[name][mask]
         links = {}
         for edge in self.edges:
-            index = _numbered(batch, edge.name, numbers[edge.source], numbers[edge.target])
+            ends = batch.pointers[edge.name] if edge.kind == "pointer" else batch.lists[edge.name]
+            index, _ = union_edges(ends, numbers[edge.source], numbers[edge.target])
             links[edge.source, edge.name, edge.target] = index
             links[edge.target, f"rev_{edge.name}", edge.source] = index.flip(0)
         for conv, norm in zip(self.convs, self.norms, strict=True):
@@ -60,16 +62,3 @@ class GnnEncoder(nn.Module):
         for name, mask in batch.masks.items():
             out[name] = torch.zeros_like(nodes[name]).masked_scatter(mask.unsqueeze(-1), flat[name])
         return Encoded(out)
-
-
-def _numbered(batch: GraphBatch, name: str, sources: Tensor, targets: Tensor) -> Tensor:
-    """Return the edge index (2, edges) of a type in the numbering of the disjoint union."""
-    if name in batch.pointers:
-        target = batch.pointers[name]
-        source = torch.arange(target.shape[1], device=target.device).expand_as(target)
-    else:
-        source, target = batch.lists[name][:, 0], batch.lists[name][:, 1]
-    start = sources.gather(1, source.clamp(min=0))
-    end = targets.gather(1, target.clamp(min=0))
-    keep = (source >= 0) & (target >= 0) & (start >= 0) & (end >= 0)
-    return torch.stack([start[keep], end[keep]])
