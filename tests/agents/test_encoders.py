@@ -93,7 +93,7 @@ def plain_attention(encoder, spec, obs, nodes, row, layers):
 @pytest.mark.parametrize("seed", range(2))
 @torch.no_grad()
 def test_attention(layers, seed):
-    spec = make_spec(segments=SEGMENTS)
+    spec = make_spec(dense=False, segments=SEGMENTS)
     network = make_network(spec, "attention", seed, layers=layers)
     obs = random_obs(spec, 3, seed)
     batch, nodes = embedded(network, obs)
@@ -277,17 +277,34 @@ def test_messages(encoder, twin, seed):
 
 def test_the_gnn_needs_edges():
     plain = GraphSpec((NodeType("job", 2, (F,)),), segments=(Segment("job"),))
-    with pytest.raises(InputError, match=r"encoder 'gnn': this observation has no edges; .*observation=machines"):
+    with pytest.raises(InputError, match=r"encoder 'gnn': this observation has no list or pointer edges") as caught:
         make_network(plain, "gnn")
+    assert "machines" not in str(caught.value)
     env = JobShopVectorEnv(1, observation="machines")
     logits, _ = play(make_network(env.graph, "gnn"), env.reset(seed=0)[0])
     assert np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("encoder", ["pointer", "gnn"])
-def test_dense_edges_are_refused(encoder):
-    with pytest.raises(InputError, match=f"encoder '{encoder}': it reads no dense edges; use encoder 'attention'"):
-        make_network(make_spec(), encoder)
+@pytest.mark.parametrize(("segments", "edge"), [((Segment("task"),), "may"), ((Segment("may"),), "at")])
+def test_the_gnn_refuses_edge_features_that_nothing_would_read(segments, edge):
+    with pytest.raises(InputError, match=f"encoder 'gnn': edge '{edge}' has features, .*; use encoder 'pointer'"):
+        make_network(make_spec(dense=False, segments=segments), "gnn")
+    make_network(make_spec(dense=False, segments=segments), "pointer")
+
+
+@pytest.mark.parametrize("encoder", ["attention", "pointer", "gnn"])
+def test_a_dense_edge_is_read_as_an_action_segment_or_refused(encoder):
+    segments = (Segment("may"), Segment("at"))
+    with pytest.raises(InputError, match=f"encoder '{encoder}': dense edge 'far' is no action segment"):
+        make_network(make_spec(segments=segments), encoder)
+    spec = make_spec(segments=(*segments, Segment("far")))
+    network, obs = make_network(spec, encoder), random_obs(spec, 1, 3)
+    for key in ("place_mask", "bare_mask", "action_mask"):
+        obs[key][:] = 1
+    before = play(network, obs)[0]
+    obs["far"][0, 1, 1] += 1
+    changed = np.flatnonzero(play(network, obs)[0][0] != before[0])
+    assert [spec.decode(action)[:2] for action in changed] == [(Segment("far"), 1 * 2 + 1)]
 
 
 @pytest.mark.parametrize("encoder", ["pointer", "gnn"])

@@ -29,7 +29,7 @@ from policies import (  # noqa: E402
 )
 
 SPEC = make_spec()
-NETWORKS = [("attention", True), ("attention", False), ("pointer", False), ("gnn", False)]
+NETWORKS = [(encoder, dense) for encoder in ("attention", "pointer", "gnn") for dense in (True, False)]
 JOB_SHOP = [
     *(("attention", kind) for kind in ("jobs", "machines", "graph")),
     *(("pointer", kind) for kind in ("jobs", "machines", "graph")),
@@ -89,7 +89,7 @@ def test_a_node_segment_with_two_logits():
 @pytest.mark.parametrize("over", ["near", "may", "at", "far", "task", "context"])
 def test_what_a_head_reads_of_a_candidate(over):
     """Each item's logits against the head applied to what the item is, found by plain indexing."""
-    spec = make_spec(segments=(Segment(over, 2),))
+    spec = make_spec(dense=over == "far", segments=(Segment(over, 2),))
     network = make_network(spec, "attention", layers=1)
     obs = random_obs(spec, 6, 3)
     batch = prepare(network.schema, tensors(obs))

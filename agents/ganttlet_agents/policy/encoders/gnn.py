@@ -1,4 +1,6 @@
-"""Hetero message passing of torch-geometric: GraphSAGE over every edge type, in both directions.
+"""Hetero message passing of torch-geometric: GraphSAGE over every list and pointer edge, in both directions.
+
+It has no place for edge features: only the head reads those, of the edges that are action segments.
 
 Source: Hamilton, Ying and Leskovec 2017 (GraphSAGE).
 """
@@ -26,10 +28,18 @@ class GnnEncoder(nn.Module):
     def __init__(self, schema: Schema, width: int, layers: int) -> None:
         super().__init__()
         self.edges = [edge for edge in schema.edges if edge.kind != "dense"]
-        if len(self.edges) < len(schema.edges):
-            raise InputError("encoder 'gnn': it reads no dense edges; use encoder 'attention'")
         if not self.edges:
-            raise InputError("encoder 'gnn': this observation has no edges; for job shop use observation=machines")
+            raise InputError(
+                "encoder 'gnn': this observation has no list or pointer edges, and it reads nothing else; use encoder "
+                "'attention' or 'pointer', or an observation with such edges"
+            )
+        segments = {segment.over for segment in schema.segments}
+        for edge in self.edges:
+            if edge.features and edge.name not in segments:
+                raise InputError(
+                    f"encoder 'gnn': edge {edge.name!r} has features, which GraphSAGE does not read; use encoder "
+                    "'pointer'"
+                )
         self.convs = nn.ModuleList(HeteroConv(self._layer(width), aggr="sum") for _ in range(layers))
         self.norms = nn.ModuleList(
             nn.ModuleDict({name: nn.LayerNorm(width) for name in schema.nodes}) for _ in range(layers)

@@ -1,11 +1,10 @@
-"""Messages along edges by gather and scatter, for every edge in both directions; linear in nodes and edges."""
+"""Messages along every list and pointer edge in both directions, by gather and scatter; linear in nodes and edges."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from ganttlet.core.errors import InputError
 from ganttlet_agents.policy.batch import GraphBatch, masked_mean
 from ganttlet_agents.policy.edges import Ends, ends, mean_at
 from ganttlet_agents.policy.encoders.base import Encoded
@@ -18,8 +17,6 @@ class PointerEncoder(nn.Module):
     def __init__(self, schema: Schema, width: int, layers: int, hidden: int) -> None:
         super().__init__()
         self.edges = [edge for edge in schema.edges if edge.kind != "dense"]
-        if len(self.edges) < len(schema.edges):
-            raise InputError("encoder 'pointer': it reads no dense edges; use encoder 'attention'")
         self.layers = nn.ModuleList(_Round(schema, width, hidden) for _ in range(layers))
 
     def forward(self, batch: GraphBatch, nodes: dict[str, Tensor]) -> Encoded:
