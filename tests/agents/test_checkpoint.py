@@ -286,7 +286,7 @@ def test_weights_that_do_not_fit(tmp_path, change, message):
         (lambda card: card["network"].update(heads=3), "network: width 8 is not a multiple of heads 3"),
         (lambda card: card["network"].update(layers=9), "is missing"),
         (lambda card: card["network"].update(depth=1), "network: unknown key 'depth'"),
-        (lambda card: card["network"].update(encoder="gnn"), "encoder 'gnn': it reads no dense edges"),
+        (lambda card: card["network"].update(encoder="gnn"), "weight 'encoder.convs"),
         (lambda card: card["schema"]["context"].reverse(), "field 'schema' is damaged"),
         (lambda card: card["schema"].pop("nodes"), "schema: cannot be read (KeyError: 'nodes')"),
         (lambda card: card["schema"]["focus"].update(here="there"), "schema: focus.here: unknown value 'there'"),

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torch_geometric")
 
 from ganttlet_agents.policy.schema import Schema  # noqa: E402
-from policies import F, embedded, make_network, make_spec, play, random_obs  # noqa: E402
+from policies import F, embedded, make_network, make_spec, play, random_obs, tensors  # noqa: E402
 
 WIDTH, HEADS = 8, 2
 SEGMENTS = (Segment("task", 2), Segment("place"), Segment("context"))
@@ -43,8 +43,8 @@ def mean(vectors):
 # Attention.
 
 
-def plain_layer(layer, tokens, pointers):
-    """Return every token (a vector) after a layer; ``pointers`` holds, per relation, each token's target or None."""
+def plain_layer(layer, tokens, relations):
+    """Return every token (a vector) after a layer; ``relations`` holds, for each, the pairs of tokens that meet."""
     size = WIDTH // HEADS
     normed = [norm(layer.norm, x) for x in tokens]
     both = [linear(layer.pair, x) for x in normed]
@@ -56,8 +56,8 @@ def plain_layer(layer, tokens, pointers):
             scores = []
             for j in range(len(tokens)):
                 score = query[part] @ both[j][:WIDTH][part] / math.sqrt(size)
-                for at, targets in enumerate(pointers):
-                    if targets[i] is not None and targets[i] == targets[j]:
+                for at, pairs in enumerate(relations):
+                    if (i, j) in pairs:
                         score = score + layer.bias[head, at]
                 scores.append(score)
             weights = torch.stack(scores).exp()
@@ -71,21 +71,40 @@ def plain_layer(layer, tokens, pointers):
 def plain_attention(encoder, spec, obs, nodes, row, layers):
     """Return (node type, item) -> vector after some layers, of the real tokens of a row alone."""
     names = [(name, item) for name in encoder.tokens for item in np.flatnonzero(obs[f"{name}_mask"][row])]
-    links = [edge for edge in spec.edges if edge.kind == "pointer" and edge.source in encoder.tokens]
-    tokens = []
+    edges = edges_of(spec, obs, row)
+    tokens, relations = [], []
     for name, item in names:
         x = nodes[name][row, item] + encoder.kind[encoder.tokens.index(name)]
-        for edge in links:
-            target = obs[f"{edge.name}_index"][row, item] if edge.source == name else -1
-            if target >= 0:
-                x = x + linear(encoder.gather[edge.name], nodes[edge.target][row, target])
+        for edge in spec.edges:
+            arriving, returning = [], []
+            for source, target, slot in edges[edge.name]:
+                extra = torch.zeros(WIDTH)
+                if edge.features and {edge.source, edge.target} & set(encoder.tokens):
+                    extra = linear(encoder.attr[edge.name], torch.asinh(torch.from_numpy(obs[edge.name][row, slot])))
+                gathered = edge.kind == "pointer" and edge.source in encoder.tokens
+                if (edge.source, source) == (name, item):
+                    way = encoder.gather if gathered else encoder.back
+                    returning.append(linear(way[edge.name], nodes[edge.target][row, target]) + extra)
+                if (edge.target, target) == (name, item) and not gathered:
+                    arriving.append(linear(encoder.sent[edge.name], nodes[edge.source][row, source]) + extra)
+            x = x + mean(arriving) + mean(returning)
         tokens.append(x)
-    pointers = []
-    for edge in links:
-        found = [obs[f"{edge.name}_index"][row, item] if edge.source == name else -1 for name, item in names]
-        pointers.append([target if target >= 0 else None for target in found])
+    for edge in spec.edges:
+        if edge.kind == "pointer" and edge.source in encoder.tokens:
+            ends = [(source, target) for source, target, _ in edges[edge.name]]
+            together = {
+                (names.index((edge.source, one)), names.index((edge.source, other)))
+                for one, target in ends
+                for other, another in ends
+                if target == another
+            }
+            if edge.target in encoder.tokens:
+                for source, target in ends:
+                    pair = names.index((edge.source, source)), names.index((edge.target, target))
+                    together |= {pair, pair[::-1]}
+            relations.append(together)
     for layer in encoder.layers[:layers]:
-        tokens = plain_layer(layer, tokens, pointers)
+        tokens = plain_layer(layer, tokens, relations)
     return dict(zip(names, tokens, strict=True))
 
 
@@ -93,7 +112,7 @@ def plain_attention(encoder, spec, obs, nodes, row, layers):
 @pytest.mark.parametrize("seed", range(2))
 @torch.no_grad()
 def test_attention(layers, seed):
-    spec = make_spec(segments=SEGMENTS)
+    spec = make_spec(dense=False, segments=SEGMENTS)
     network = make_network(spec, "attention", seed, layers=layers)
     obs = random_obs(spec, 3, seed)
     batch, nodes = embedded(network, obs)
@@ -116,6 +135,78 @@ def test_attention(layers, seed):
                 )
                 for place, item in enumerate(some):
                     assert close(refined[row, place], after[name, item])
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(
+    ("over", "tokens"),
+    [
+        (("task",), ("task",)),
+        (("place",), ("place",)),
+        (("bare",), ("bare",)),
+        (("may",), ("task", "place")),
+        (("place", "near"), ("place", "task")),
+        (("context",), ("task", "place", "bare")),
+    ],
+)
+@torch.no_grad()
+def test_attention_by_what_actions_point_at(over, tokens, layers):
+    """The last layer is for candidates where they are nodes and no edges, and for all tokens elsewhere."""
+    spec = make_spec(dense=False, segments=tuple(Segment(name) for name in over))
+    network, obs = make_network(spec, "attention", layers=layers), random_obs(spec, 3, 1)
+    batch, nodes = embedded(network, obs)
+    encoded = network.encoder(batch, nodes)
+    lazy = set(over) <= {"task", "place", "bare"}
+    assert network.encoder.tokens == tokens
+    assert (encoded.refined, encoded.refine is None) == (tokens if lazy else (), not lazy)
+    for row in range(3):
+        for (name, item), vector in plain_attention(
+            network.encoder, spec, obs, nodes, row, layers - 1 if lazy else layers
+        ).items():
+            assert close(encoded.nodes[name][row, item], vector)
+
+
+@pytest.mark.parametrize("over", ["task", "place", "may", "at", "context"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_every_weight_of_attention_is_used(over, layers):
+    spec = make_spec(dense=False, segments=(Segment(over, 2),))
+    network = make_network(spec, "attention", layers=layers)
+    logits, _ = network(tensors(random_obs(spec, 16, 1)))
+    logits[logits > -1e7].square().sum().backward()
+    encoder = {name: one for name, one in network.named_parameters() if name.startswith("encoder.")}
+    idle = [name for name, one in encoder.items() if one.numel() and (one.grad is None or not one.grad.any())]
+    assert idle == []
+
+
+@pytest.mark.parametrize(
+    ("over", "key"),
+    [
+        ("task", "may"),
+        ("task", "near_index"),
+        ("task", "may_index"),
+        ("task", "at"),
+        ("place", "task"),
+        ("place", "at_index"),
+        ("place", "may"),
+        ("context", "after_index"),
+    ],
+)
+def test_attention_reads_what_hangs_at_a_token(over, key):
+    spec = make_spec(dense=False, segments=(Segment(over),))
+    network, obs = make_network(spec, "attention"), random_obs(spec, 1, 0)
+    for node in spec.nodes:
+        obs[f"{node.name}_mask"][:] = 1
+    obs["action_mask"][:], obs["focus_chosen"][:], obs["focus_here"][:] = 1, -1, -1
+    obs["may_index"][0, :, :2], obs["near_index"][0, :, :2] = [[0, 1], [1, 0]], [[0, 1], [2, 2]]
+    obs["at_index"][:], obs["after_index"][:] = 1, 2
+    before = play(network, obs)[0]
+    if key in ("may_index", "near_index"):
+        obs[key][0, :, 0] = -1
+    elif key.endswith("index"):
+        obs[key][0, 0] = 0
+    else:
+        obs[key] += 1
+    assert not np.allclose(before, play(network, obs)[0], atol=1e-4)
 
 
 @torch.no_grad()
@@ -277,17 +368,34 @@ def test_messages(encoder, twin, seed):
 
 def test_the_gnn_needs_edges():
     plain = GraphSpec((NodeType("job", 2, (F,)),), segments=(Segment("job"),))
-    with pytest.raises(InputError, match=r"encoder 'gnn': this observation has no edges; .*observation=machines"):
+    with pytest.raises(InputError, match=r"encoder 'gnn': this observation has no list or pointer edges") as caught:
         make_network(plain, "gnn")
+    assert "machines" not in str(caught.value)
     env = JobShopVectorEnv(1, observation="machines")
     logits, _ = play(make_network(env.graph, "gnn"), env.reset(seed=0)[0])
     assert np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("encoder", ["pointer", "gnn"])
-def test_dense_edges_are_refused(encoder):
-    with pytest.raises(InputError, match=f"encoder '{encoder}': it reads no dense edges; use encoder 'attention'"):
-        make_network(make_spec(), encoder)
+@pytest.mark.parametrize(("segments", "edge"), [((Segment("task"),), "may"), ((Segment("may"),), "at")])
+def test_the_gnn_refuses_edge_features_that_nothing_would_read(segments, edge):
+    with pytest.raises(InputError, match=f"encoder 'gnn': edge '{edge}' has features, .*; use encoder 'pointer'"):
+        make_network(make_spec(dense=False, segments=segments), "gnn")
+    make_network(make_spec(dense=False, segments=segments), "pointer")
+
+
+@pytest.mark.parametrize("encoder", ["attention", "pointer", "gnn"])
+def test_a_dense_edge_is_read_as_an_action_segment_or_refused(encoder):
+    segments = (Segment("may"), Segment("at"))
+    with pytest.raises(InputError, match=f"encoder '{encoder}': dense edge 'far' is no action segment"):
+        make_network(make_spec(segments=segments), encoder)
+    spec = make_spec(segments=(*segments, Segment("far")))
+    network, obs = make_network(spec, encoder), random_obs(spec, 1, 3)
+    for key in ("place_mask", "bare_mask", "action_mask"):
+        obs[key][:] = 1
+    before = play(network, obs)[0]
+    obs["far"][0, 1, 1] += 1
+    changed = np.flatnonzero(play(network, obs)[0][0] != before[0])
+    assert [spec.decode(action)[:2] for action in changed] == [(Segment("far"), 1 * 2 + 1)]
 
 
 @pytest.mark.parametrize("encoder", ["pointer", "gnn"])

@@ -56,7 +56,27 @@ def test_same_method_with_other_options_is_another_method():
 def test_deterministic_and_information_come_from_the_type():
     assert one("rule:smallest").deterministic
     assert not one("solver:exact").deterministic
-    assert one("rule:seer").type.information == "clairvoyant"
+    assert one("rule:seer").information("sack") == "clairvoyant"
+    assert one("rule:smallest").information("sack") == "causal"
+
+
+def test_information_may_depend_on_options_on_what_was_settled_and_on_the_family(plug_in):
+    class Settled:
+        settled = {"depth": 9}  # noqa: RUF012
+
+    asked = []
+
+    def information(options, family):
+        asked.append((options, family))
+        return "clairvoyant" if options["depth"] > 1 else "causal"
+
+    options = {"depth": Option(int, 1, "how deep"), "wide": Option(bool, False, "how wide")}
+    for name, built in (("plain", None), ("settled", Settled())):
+        kind = MethodType("search", name, "*", "", options, lambda _, built=built: built, information=information)
+        plug_in(kind)
+        found = [one(f"search:{name}{text}").information("sack") for text in ("", ":depth=2")]
+        assert found == (["causal", "clairvoyant"] if name == "plain" else ["clairvoyant"] * 2)
+    assert asked[1] == ({"depth": 2, "wide": False}, "sack")
 
 
 def test_bind_takes_values():

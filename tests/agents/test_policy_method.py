@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ganttlet.core.errors import InputError, MissingExtraError
+from ganttlet.core.family import get_family
 from ganttlet.job_shop import JobShopInstance, resolve, validate
 from ganttlet.job_shop.env import JobShopVectorEnv
 from ganttlet_agents.evaluation.methods import method_types, parse_methods
@@ -137,6 +139,37 @@ def test_the_checkpoints_temperature_is_used(checkpoints):
     checkpoints.known["warm"] = Stand(decoding={"temperature": 9.0})
     warm, plain = (solve(f"policy:{name}:samples=6").solution.digest for name in ("warm", "job_shop"))
     assert warm == solve("policy:job_shop:samples=6:temperature=9").solution.digest != plain
+
+
+# What it knows.
+
+
+@pytest.mark.parametrize(
+    ("decoding", "text", "several"),
+    [
+        ({}, "", False),
+        ({"samples": 7, "width": 5}, "", False),
+        ({}, ":samples=1", False),
+        ({}, ":samples=2", True),
+        ({}, ":decode=sample", True),
+        ({}, ":temperature=2", True),
+        ({}, ":width=1", False),
+        ({}, ":width=2", True),
+        ({"decode": "sample", "samples": 7}, "", True),
+        ({"decode": "sample", "samples": 7}, ":samples=1", False),
+        ({"decode": "sample", "samples": 7}, ":decode=greedy", False),
+        ({"width": 1}, ":decode=beam", False),
+        ({"decode": "beam"}, "", True),
+    ],
+)
+def test_choosing_among_plays_of_a_hidden_realisation_is_hindsight(checkpoints, monkeypatch, decoding, text, several):
+    checkpoints.known["mine"] = Stand(decoding=decoding)
+    method = one(f"policy:mine{text}")
+    assert not get_family("job_shop").stochastic
+    assert method.information("job_shop") == "causal"
+    hidden = replace(get_family("job_shop"), stochastic=True)
+    monkeypatch.setattr("ganttlet_agents.policy.methods.get_family", lambda name: hidden)
+    assert method.information("job_shop") == ("clairvoyant" if several else "causal")
 
 
 # Objectives, environments.

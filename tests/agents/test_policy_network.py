@@ -29,7 +29,7 @@ from policies import (  # noqa: E402
 )
 
 SPEC = make_spec()
-NETWORKS = [("attention", True), ("attention", False), ("pointer", False), ("gnn", False)]
+NETWORKS = [(encoder, dense) for encoder in ("attention", "pointer", "gnn") for dense in (True, False)]
 JOB_SHOP = [
     *(("attention", kind) for kind in ("jobs", "machines", "graph")),
     *(("pointer", kind) for kind in ("jobs", "machines", "graph")),
@@ -89,7 +89,7 @@ def test_a_node_segment_with_two_logits():
 @pytest.mark.parametrize("over", ["near", "may", "at", "far", "task", "context"])
 def test_what_a_head_reads_of_a_candidate(over):
     """Each item's logits against the head applied to what the item is, found by plain indexing."""
-    spec = make_spec(segments=(Segment(over, 2),))
+    spec = make_spec(dense=over == "far", segments=(Segment(over, 2),))
     network = make_network(spec, "attention", layers=1)
     obs = random_obs(spec, 6, 3)
     batch = prepare(network.schema, tensors(obs))
@@ -121,7 +121,13 @@ def test_what_a_head_reads_of_a_candidate(over):
                     if edge.features:
                         values = obs[over][row][tuple(ends)] if edge.kind == "dense" else obs[over][row, item]
                         parts.append(network.edge_inputs[over](torch.asinh(torch.from_numpy(values))))
-                elif over != "context":
+                elif over == "context":
+                    real = {name: torch.from_numpy(obs[f"{name}_mask"][row] != 0) for name in network.schema.nodes}
+                    parts += [
+                        encoded.nodes[name][row][mask[: batch.masks[name].shape[1]]].mean(0)
+                        for name, mask in real.items()
+                    ]
+                else:
                     at = torch.tensor([[item]])
                     one = encoded.nodes[over][row : row + 1, item].unsqueeze(1)
                     parts = [_refined(encoded, over, row, at, one), *parts]
@@ -317,6 +323,18 @@ def _moved(spec, action, order, slots):
 
 
 # What the network depends on.
+
+
+@pytest.mark.parametrize("encoder", ["attention", "pointer"])
+def test_context_actions_see_the_nodes(encoder):
+    """As those of a family without other actions: place at the left, in the middle or at the right."""
+    spec = GraphSpec((NodeType("slot", 3, (Feature("f", -9, 9),)),), segments=(Segment("context", 3),))
+    network = make_network(spec, encoder)
+    obs = spec.allocate(2)
+    obs["slot_mask"][:], obs["action_mask"][:] = 1, 1
+    obs["slot"][1, 2] = 3
+    logits, _ = play(network, obs)
+    assert not np.isclose(logits[0], logits[1]).any()
 
 
 @pytest.mark.parametrize(("encoder", "dense"), NETWORKS)

@@ -111,6 +111,7 @@ def test_rows_and_meta_are_read_back(execute):
     assert found.meta["state"] == "complete"
     assert found.meta["command"] == "the command"
     assert [entry["label"] for entry in found.meta["methods"]] == ["rule:random", "rule:seer"]
+    assert [entry["information"] for entry in found.meta["methods"]] == ["causal", "clairvoyant"]
     assert found.meta["objectives"]["count"]["sense"] == "max"
     assert found.meta["config_hash"] == rows[0].config_hash
     assert {row.information for row in rows if row.method == "rule:seer"} == {"clairvoyant"}

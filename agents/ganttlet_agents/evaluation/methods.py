@@ -54,7 +54,8 @@ class Method(Protocol):
     """Anything that turns an instance into an outcome.
 
     A method may also have ``warm_up(instance, *, objective)``: the runner calls it once, untimed, before the
-    first instance, so that loading compiled kernels does not count as solving time.
+    first instance, so that loading compiled kernels does not count as solving time. And it may have ``settled``,
+    a mapping: what it chose for options that were left to it, as a policy does by its checkpoint.
     """
 
     def solve(self, instance: Any, *, objective: str, seed: int) -> Outcome:
@@ -120,7 +121,9 @@ class MethodType:
         build: called with a value for every option, and by an open type also with the keywords ``name`` and
             ``family``; returns the method. What it raises stops a run before the first instance.
         deterministic: called with the same values; True if equal seeds give equal solutions on every run.
-        information: ``clairvoyant`` if it uses an instance's hidden realisation.
+        information: ``clairvoyant`` if it uses an instance's hidden realisation, as a choice among several plays of
+            the true one does; else ``causal``. Or a function of the options, with what the method settled, and
+            the name of the family.
     """
 
     kind: str
@@ -130,7 +133,7 @@ class MethodType:
     options: Mapping[str, Option]
     build: Callable[..., Method]
     deterministic: Callable[[dict[str, Any]], bool] = lambda options: True
-    information: Information = "causal"
+    information: Information | Callable[[dict[str, Any], str], Information] = "causal"
 
     @property
     def pattern(self) -> str:
@@ -157,6 +160,13 @@ class BoundMethod:
     def deterministic(self) -> bool:
         """True if the method repeats exactly under an equal seed."""
         return self.type.deterministic(dict(self.options))
+
+    def information(self, family: str) -> Information:
+        """Return whether the method knows more of that family's instances than a real one could."""
+        given = self.type.information
+        if not callable(given):
+            return given
+        return given({**self.options, **getattr(self.method, "settled", {})}, family)
 
     def solve(self, instance: Instance, *, objective: str, seed: int) -> Outcome:
         """Run the method."""

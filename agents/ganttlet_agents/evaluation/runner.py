@@ -134,7 +134,7 @@ class _Runner:
                     "about": method.type.about,
                     "options": dict(method.options),
                     "deterministic": method.deterministic,
-                    "information": method.type.information,
+                    "information": method.information(plan.family.name),
                 }
                 for method in plan.methods
             ],
@@ -241,7 +241,7 @@ class _Runner:
             status=outcome.status,
             decisions=outcome.decisions,
             seconds=round(attempt.seconds, 6),
-            information=method.type.information,
+            information=method.information(family),
             deterministic=method.deterministic,
             device=provenance.device(),
             commit=provenance.commit(),

@@ -21,7 +21,7 @@ class NetworkConfig:
     width: int = 64
     """Width of every embedding."""
     layers: int = 2
-    """Rounds of the encoder; attention's last one serves the candidate actions alone."""
+    """Rounds of the encoder; attention's last one serves candidates alone where actions point at nodes and no edges."""
     heads: int = 4
     """Attention heads."""
     hidden: int = 128

@@ -9,6 +9,7 @@ import torch
 
 from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet.core.graph import GraphSpec
+from ganttlet_agents.policy.edges import union_edges, union_numbers
 
 try:
     from torch_geometric.data import HeteroData
@@ -42,7 +43,7 @@ def to_hetero_data(graph: GraphSpec, obs: Mapping[str, Any]) -> HeteroData:
     numbers: dict[str, torch.Tensor] = {}
     for node in graph.nodes:
         mask = tensors[f"{node.name}_mask"].bool()
-        numbers[node.name] = torch.where(mask, mask.flatten().cumsum(0).view_as(mask) - 1, -1)
+        numbers[node.name] = union_numbers(mask)
         parts = [tensors[key] for key in (node.name, f"{node.name}_static") if key in tensors]
         features = torch.cat(parts, dim=-1) if parts else torch.zeros(*mask.shape, 0)
         row, index = mask.nonzero(as_tuple=True)
@@ -51,16 +52,9 @@ def to_hetero_data(graph: GraphSpec, obs: Mapping[str, Any]) -> HeteroData:
         if edge.kind == "dense":
             continue
         index = tensors[f"{edge.name}_index"].long()
-        if edge.kind == "pointer":
-            source, target = torch.arange(index.shape[1]).expand_as(index), index
-        else:
-            source, target = index[:, 0], index[:, 1]
-        keep = (source >= 0) & (target >= 0)
-        start = numbers[edge.source].gather(1, source.clamp(min=0))
-        end = numbers[edge.target].gather(1, target.clamp(min=0))
-        keep &= (start >= 0) & (end >= 0)
+        found, keep = union_edges(index, numbers[edge.source], numbers[edge.target])
         store = data[edge.source, edge.name, edge.target]
-        store.edge_index = torch.stack([start[keep], end[keep]])
+        store.edge_index = found
         if edge.features:
             store.edge_attr = tensors[edge.name][keep]
     if graph.context:

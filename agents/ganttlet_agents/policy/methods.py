@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from ganttlet.core.errors import InputError, MissingExtraError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet.core.options import as_count, as_number
 from ganttlet.core.record import Instance
-from ganttlet_agents.evaluation.methods import ANY_FAMILY, ANY_NAME, MethodType, Option, Outcome
+from ganttlet_agents.evaluation.methods import ANY_FAMILY, ANY_NAME, Information, MethodType, Option, Outcome
 from ganttlet_agents.search import Decoded, Scorer, beam, greedy, make_batch, sample
 
 if TYPE_CHECKING:
@@ -45,9 +45,14 @@ class Decoding:
     batch: int
 
     @property
+    def sequences(self) -> int:
+        """Sequences of an instance that the best one is chosen from."""
+        return {"greedy": 1, "sample": self.samples, "beam": self.width}[self.decode]
+
+    @property
     def rows(self) -> int:
         """Rows of the batch to decode in."""
-        return {"greedy": 1, "sample": min(self.batch, self.samples), "beam": self.width}[self.decode]
+        return min(self.batch, self.samples) if self.decode == "sample" else self.sequences
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,11 @@ class PolicyMethod:
     score: Scorer
     decoding: Decoding
     threads: int | None = None
+
+    @property
+    def settled(self) -> dict[str, Any]:
+        """The decoding with what the checkpoint or DEFAULTS filled in."""
+        return asdict(self.decoding)
 
     def solve(self, instance: Instance, *, objective: str, seed: int) -> Outcome:
         """Return the best solution by ``objective`` and the number of decisions taken.
@@ -173,6 +183,12 @@ def _torch_threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def _information(options: dict[str, Any], family: str) -> Information:
+    """Choosing among sequences is hindsight where each plays the same hidden realisation."""
+    several = Decoding(**{field.name: options[field.name] for field in fields(Decoding)}).sequences > 1
+    return "clairvoyant" if several and get_family(family).stochastic else "causal"
+
+
 def _above_zero(value: float) -> str | None:
     return None if value > 0.0 else f"{value:g} is too small; expected a number greater than 0"
 
@@ -205,5 +221,6 @@ METHODS = (
         options=OPTIONS,
         build=build,
         deterministic=lambda options: options["device"] == "cpu",
+        information=_information,
     ),
 )

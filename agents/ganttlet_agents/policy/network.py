@@ -54,7 +54,7 @@ class GraphPolicy(nn.Module):
                 if edge.features and edge.name in {segment.over for segment in schema.segments}
             }
         )
-        self.value = _mlp(width * (1 + len(schema.nodes)), hidden, 1)
+        self.value = _mlp(width * self._parts(CONTEXT), hidden, 1)
 
     def forward(self, obs: Obs) -> tuple[Tensor, Tensor]:
         """Return logits (B, A), at most ILLEGAL where the mask forbids, and values (B,).
@@ -75,27 +75,31 @@ class GraphPolicy(nn.Module):
         for name, link in self.focus.items():
             chosen = take(encoded.nodes[self.schema.focus[name]], batch.focus[name].unsqueeze(1))
             around = around + link(chosen).squeeze(1)
-        parts = [
-            (some, head(self._items(batch, encoded, some, around)))
-            for some, head in zip(candidates(self.schema, batch), self.heads, strict=True)
-        ]
         pooled = [masked_mean(encoded.nodes[name], batch.masks[name]) for name in self.schema.nodes]
-        value = self.value(torch.cat([around, *pooled], -1)).squeeze(-1)
-        return scatter_logits(batch, parts), value
+        whole = torch.cat([around, *pooled], -1)
+        parts = []
+        for some, head in zip(candidates(self.schema, batch), self.heads, strict=True):
+            over = some.segment.over
+            read = whole.unsqueeze(1) if over == CONTEXT else self._items(batch, encoded, some, around)
+            parts.append((some, head(read)))
+        return scatter_logits(batch, parts), self.value(whole).squeeze(-1)
 
     def _parts(self, over: str) -> int:
-        """Return how many embeddings a head reads of an item of ``over``: its own or its ends', and the context."""
+        """Return how many embeddings a head reads of an item of ``over``.
+
+        Of the context: itself and the mean of each node type. Of others: their own or their ends', and the context.
+        """
+        if over == CONTEXT:
+            return 1 + len(self.schema.nodes)
         edge = self.schema.edge(over)
         if edge is None:
-            return 1 if over == CONTEXT else 2
+            return 2
         return 4 if edge.features else 3
 
     def _items(self, batch: GraphBatch, encoded: Encoded, some: Candidates, around: Tensor) -> Tensor:
-        """Return what the head reads of each candidate: (B, C, width of its parts)."""
+        """Return what the head reads of each candidate node or edge: (B, C, width of its parts)."""
         over, item = some.segment.over, some.item
         shared = around.unsqueeze(1).expand(-1, item.shape[1], -1)
-        if over == CONTEXT:
-            return shared
         edge = self.schema.edge(over)
         if edge is None:
             embedded = take(encoded.nodes[over], item)

@@ -48,6 +48,8 @@ class Family:
         data_sets: outside instance files the family can read.
         replay: (batch, solutions) -> actions (B,) that follow each row's solution from its present state, for
             imitation; None if the family has none.
+        stochastic: True if an instance has a hidden realisation, such as arrivals or noise that a decision cannot
+            know. Choosing among several plays of it is hindsight, and its rows are ``clairvoyant``.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Family:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data_sets: Sequence[DataSet] = ()
     replay: Callable[[Any, Sequence[Any]], Any] | None = None
+    stochastic: bool = False
 
 
 def load_object(target: str) -> Any:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from torch import nn
 
+from ganttlet.core.errors import InputError
 from ganttlet_agents.policy.config import NetworkConfig
 from ganttlet_agents.policy.schema import Schema
 
 
 def make_encoder(schema: Schema, config: NetworkConfig) -> nn.Module:
-    """Return the encoder that ``config`` names; torch-geometric is imported only for ``gnn``."""
+    """Return the encoder that ``config`` names; torch-geometric is imported only for ``gnn``.
+
+    Raises:
+        InputError: for a dense edge that is no action segment. The head reads those that are; no encoder reads any.
+    """
+    segments = {segment.over for segment in schema.segments}
+    for edge in schema.edges:
+        if edge.kind == "dense" and edge.name not in segments:
+            raise InputError(
+                f"encoder {config.encoder!r}: dense edge {edge.name!r} is no action segment, and nothing else reads "
+                "dense edges; declare it as a list edge, or leave it out of the GraphSpec"
+            )
     if config.encoder == "attention":
         from ganttlet_agents.policy.encoders.attention import AttentionEncoder
 

@@ -1,4 +1,6 @@
-"""Hetero message passing of torch-geometric: GraphSAGE over every edge type, in both directions.
+"""Hetero message passing of torch-geometric: GraphSAGE over every list and pointer edge, in both directions.
+
+It has no place for edge features: only the head reads those, of the edges that are action segments.
 
 Source: Hamilton, Ying and Leskovec 2017 (GraphSAGE).
 """
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet_agents.policy.batch import GraphBatch
+from ganttlet_agents.policy.edges import union_edges, union_numbers
 from ganttlet_agents.policy.encoders.base import Encoded
 from ganttlet_agents.policy.schema import Schema
 
@@ -25,10 +28,18 @@ class GnnEncoder(nn.Module):
     def __init__(self, schema: Schema, width: int, layers: int) -> None:
         super().__init__()
         self.edges = [edge for edge in schema.edges if edge.kind != "dense"]
-        if len(self.edges) < len(schema.edges):
-            raise InputError("encoder 'gnn': it reads no dense edges; use encoder 'attention'")
         if not self.edges:
-            raise InputError("encoder 'gnn': this observation has no edges; for job shop use observation=machines")
+            raise InputError(
+                "encoder 'gnn': this observation has no list or pointer edges, and it reads nothing else; use encoder "
+                "'attention' or 'pointer', or an observation with such edges"
+            )
+        segments = {segment.over for segment in schema.segments}
+        for edge in self.edges:
+            if edge.features and edge.name not in segments:
+                raise InputError(
+                    f"encoder 'gnn': edge {edge.name!r} has features, which GraphSAGE does not read; use encoder "
+                    "'pointer'"
+                )
         self.convs = nn.ModuleList(HeteroConv(self._layer(width), aggr="sum") for _ in range(layers))
         self.norms = nn.ModuleList(
             nn.ModuleDict({name: nn.LayerNorm(width) for name in schema.nodes}) for _ in range(layers)
@@ -45,11 +56,12 @@ class GnnEncoder(nn.Module):
         """Return the embeddings after all rounds."""
         numbers, flat = {}, {}
         for name, mask in batch.masks.items():
-            numbers[name] = torch.where(mask, mask.flatten().cumsum(0).view_as(mask) - 1, -1)
+            numbers[name] = union_numbers(mask)
             flat[name] = nodes[name][mask]
         links = {}
         for edge in self.edges:
-            index = _numbered(batch, edge.name, numbers[edge.source], numbers[edge.target])
+            ends = batch.pointers[edge.name] if edge.kind == "pointer" else batch.lists[edge.name]
+            index, _ = union_edges(ends, numbers[edge.source], numbers[edge.target])
             links[edge.source, edge.name, edge.target] = index
             links[edge.target, f"rev_{edge.name}", edge.source] = index.flip(0)
         for conv, norm in zip(self.convs, self.norms, strict=True):
@@ -60,16 +72,3 @@ class GnnEncoder(nn.Module):
         for name, mask in batch.masks.items():
             out[name] = torch.zeros_like(nodes[name]).masked_scatter(mask.unsqueeze(-1), flat[name])
         return Encoded(out)
-
-
-def _numbered(batch: GraphBatch, name: str, sources: Tensor, targets: Tensor) -> Tensor:
-    """Return the edge index (2, edges) of a type in the numbering of the disjoint union."""
-    if name in batch.pointers:
-        target = batch.pointers[name]
-        source = torch.arange(target.shape[1], device=target.device).expand_as(target)
-    else:
-        source, target = batch.lists[name][:, 0], batch.lists[name][:, 1]
-    start = sources.gather(1, source.clamp(min=0))
-    end = targets.gather(1, target.clamp(min=0))
-    keep = (source >= 0) & (target >= 0) & (start >= 0) & (end >= 0)
-    return torch.stack([start[keep], end[keep]])
