@@ -13,6 +13,7 @@ from torch import nn
 from ganttlet.core.vector_env import BatchEnv
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.training.config import FitConfig
+from ganttlet_agents.training.draws import sorted_batches
 
 Array = np.ndarray[Any, Any]
 
@@ -100,10 +101,8 @@ class Fitter:
         batches = 0
         self.network.train()
         for _ in range(config.n_epochs):
-            order = self.rng.permutation(len(data))
-            order = order[np.argsort(highest[order], kind="stable")]
-            for start in self.rng.permutation(np.arange(0, len(data), config.batch_size)):
-                index = torch.from_numpy(order[start : start + config.batch_size]).to(device)
+            for chosen in sorted_batches(highest, config.batch_size, self.rng):
+                index = torch.from_numpy(chosen).to(device)
                 logits, values = self.compiled({key: part.index_select(0, index) for key, part in tensors.items()})
                 policy_loss = nn.functional.cross_entropy(logits, actions[index])
                 value_loss = nn.functional.mse_loss(values, returns[index])

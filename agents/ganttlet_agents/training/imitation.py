@@ -14,6 +14,7 @@ from ganttlet.core.vector_env import BatchEnv
 from ganttlet_agents.evaluation.methods import BoundMethod, parse_methods
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.training.config import ImitationConfig, SelfLabellingConfig
+from ganttlet_agents.training.draws import sample_actions
 from ganttlet_agents.training.fit import Decisions, Fitter, record
 from ganttlet_agents.training.learner import (
     State,
@@ -165,6 +166,5 @@ class SelfLabelling(_Labeller):
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             logits, _ = self.network({key: torch.from_numpy(part).to(device) for key, part in obs.items()})
-            noise = torch.empty_like(logits).exponential_().log_()
-            chosen: Array = (logits / self.config.temperature - noise).argmax(-1).cpu().numpy()
+            chosen: Array = sample_actions(logits / self.config.temperature).cpu().numpy()
         return chosen
