@@ -92,7 +92,7 @@ def test_flags_go_over_params_and_both_over_the_preset():
         "cpu",
         600.0,
     ]
-    assert config["ppo"]["learning_rate"] == {"start": 3e-4, "end": 0.0, "profile": "rex"}
+    assert config["ppo"]["learning_rate"] == {"start": 3e-4, "end": 3.5e-5, "profile": "rex"}
     assert config["network"] == {"encoder": "pointer", "width": 4, "layers": 1, "heads": 4, "hidden": 8}
     assert config["env_kwargs"] == {**PRESET["env_kwargs"], "timing": "nondelay", "max_jobs": 5}
 

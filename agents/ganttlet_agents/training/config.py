@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Container
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ganttlet.core.errors import InputError, check_choice
@@ -30,6 +31,26 @@ class Schedule:
         for name in ("start", "end"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise InputError(f"{name}: expected a number of at least 0, got {getattr(self, name)}")
+
+    @staticmethod
+    def of_number(value: float) -> dict[str, Any]:
+        """Return the settings that a plain number stands for: a constant."""
+        return {"start": value, "end": value, "profile": "constant"}
+
+    def settled(self, given: Container[str]) -> Schedule:
+        """Return the schedule that the settings named in ``given`` mean: a constant ends where it starts.
+
+        Raises:
+            InputError: if the end of a constant was given, and is another.
+        """
+        if self.profile != "constant" or self.end == self.start:
+            return self
+        if "end" in given:
+            raise InputError(
+                f"end: {self.end:g} is never reached from {self.start:g} with profile constant; leave it out, or "
+                f"choose one of {', '.join(name for name in PROFILES if name != 'constant')}"
+            )
+        return replace(self, end=self.start)
 
     def at(self, spent: float) -> float:
         """Return the value at the share ``spent`` of the stage."""
@@ -68,6 +89,7 @@ class PPOConfig:
             raise InputError("n_steps: expected at least 2 decisions between updates, n_envs x n_steps is 1")
         if not 0 <= self.gae_lambda <= 1:
             raise InputError(f"gae_lambda: expected a number between 0 and 1, got {self.gae_lambda}")
+        _check_least(self, 0, "vf_coef")
         _check_above(self, "max_grad_norm", "target_kl")
 
 
@@ -86,6 +108,7 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "batch_size", "n_epochs")
+        _check_least(self, 0, "vf_coef")
         _check_above(self, "max_grad_norm")
 
 
@@ -118,7 +141,7 @@ class SelfLabellingConfig:
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "samples", "instances")
-        _check_above(self, "temperature")
+        _check_above(self, "temperature", finite=True)
 
 
 @dataclass(frozen=True)
@@ -181,7 +204,7 @@ class TrainConfig:
         check_choice("algorithm", self.algorithm, ALGORITHMS)
         training_seed(self.seed)
         _check_least(self, 1, "n_timesteps", "eval_freq", "save_freq", "threads")
-        _check_above(self, "time_limit", "temperature", "reward_scale")
+        _check_above(self, "time_limit", "temperature", "reward_scale", finite=True)
         if not 0 < self.warm_start_share < 1:
             raise InputError(f"warm_start_share: expected a number between 0 and 1, got {self.warm_start_share}")
 
@@ -190,13 +213,15 @@ def _check_least(config: Any, least: int, *names: str) -> None:
     """Raise InputError for the first of these fields that is set and below ``least``."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and value < least:
+        if value is not None and not least <= value < math.inf:
             raise InputError(f"{name}: expected at least {least}, got {value}")
 
 
-def _check_above(config: Any, *names: str) -> None:
-    """Raise InputError for the first of these fields that is set and not above 0."""
+def _check_above(config: Any, *names: str, finite: bool = False) -> None:
+    """Raise InputError for the first of these fields that is set and not above 0, or infinite where that is no use."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not value > 0:
             raise InputError(f"{name}: expected more than 0, got {value}")
+        if value == math.inf and finite:
+            raise InputError(f"{name}: expected a finite number, got {value}")
