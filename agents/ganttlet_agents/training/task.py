@@ -23,6 +23,8 @@ OURS = ("num_envs", "autoreset_mode", "copy", "vectorization_mode", "vector_kwar
 TRAINING_ONLY = ("illegal_penalty", "strict", "render_mode")
 MOST = "max_"
 EPISODES = 64
+# Within a run's seeds, the first one for rounds of labelling; those below are of environments' rows.
+ROUNDS = 1000
 
 
 class Task:
@@ -75,13 +77,20 @@ class Task:
         """Return the training seed of a row."""
         return training_seed(self.config.seed) + row
 
+    def round_seeds(self, round_number: int, count: int) -> list[int]:
+        """Return the seed of each instance of a round of labelling, of which it is drawn and under which it is played.
+
+        Whoever plays an instance of a round resets its row with its seed, so that all meet the same world.
+        """
+        first = training_seed(self.config.seed) + ROUNDS + round_number * count
+        return list(range(first, first + count))
+
     def training_instances(self, round_number: int, count: int) -> list[Instance]:
         """Return the instances of a round of labelling; rounds never repeat one but by chance."""
         if self._fresh is None or self._fresh.num_envs != count:
             self._fresh = self.make(count, "disabled")
         env = self._fresh
-        first = training_seed(self.config.seed) + 1000 + round_number * count
-        env.reset(seed=first)
+        env.reset(seed=self.round_seeds(round_number, count))
         return [env.instance(row) for row in range(count)]
 
     _fresh: BatchEnv | None = None
