@@ -17,7 +17,7 @@ ALGORITHMS = ("ppo", "imitation", "self_labelling")
 
 @dataclass(frozen=True)
 class Schedule:
-    """A value that changes over its stage of the run."""
+    """A value that changes over its stage of the run; a plain number stands for a constant."""
 
     start: float
     """Value at the beginning."""
@@ -72,12 +72,15 @@ class PPOConfig:
     gae_lambda: float = 0.97
     """Lambda of the advantage estimate."""
     learning_rate: Schedule = field(default_factory=lambda: Schedule(7e-4, 3.5e-5))
+    """Step size of Adam."""
     clip_range: Schedule = field(default_factory=lambda: Schedule(0.2, 0.2, "constant"))
+    """How far the ratio of new to old probabilities may leave 1."""
     entropy: Schedule = field(default_factory=lambda: Schedule(0.003, 0.0))
     """Weight of the entropy bonus."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
     max_grad_norm: float = 0.5
+    """Gradients longer than this are cut to it."""
     target_kl: float | None = None
     """Stop the passes over a rollout at 1.5 times this KL divergence."""
 
@@ -102,9 +105,11 @@ class FitConfig:
     n_epochs: int = 2
     """Passes over the decisions of a round."""
     learning_rate: Schedule = field(default_factory=lambda: Schedule(7e-4, 3.5e-5))
+    """Step size of Adam."""
     vf_coef: float = 0.1
     """Weight of the value loss."""
     max_grad_norm: float = 0.5
+    """Gradients longer than this are cut to it."""
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "batch_size", "n_epochs")
@@ -123,6 +128,7 @@ class ImitationConfig:
     n_timesteps: int = 200_000
     """Decisions to imitate where imitation is the warm start; on its own, the run's n_timesteps counts."""
     fit: FitConfig = field(default_factory=FitConfig)
+    """How the decisions are imitated."""
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "instances", "n_timesteps")
@@ -137,7 +143,9 @@ class SelfLabellingConfig:
     instances: int = 16
     """Fresh instances per round."""
     temperature: float = 1.0
+    """What logits are divided by before sampling."""
     fit: FitConfig = field(default_factory=FitConfig)
+    """How the decisions are imitated."""
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "samples", "instances")
@@ -174,19 +182,25 @@ class TrainConfig:
     time_limit: float | None = None
     """Budget in seconds, if it ends before the decisions do; schedules follow whichever is spent further."""
     warm_start: ImitationConfig | None = None
-    """Imitation before the algorithm."""
+    """Imitation before the algorithm, with the keys of imitation; none: no warm start."""
     warm_start_share: float = 0.25
-    """Share of the time limit that the warm start may take."""
+    """Share of the time limit that the warm start may take; what it leaves is the algorithm's."""
     warm_start_from: str | None = None
     """Checkpoint whose weights the run begins with."""
     seed: int = 0
+    """Seed of the network, the instances and the play, 0 to 999."""
     reward_scale: float | None = None
     """Factor on rewards; none: 1 / the standard deviation of the returns of random play."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    """The network's shape."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    """Settings of algorithm ppo."""
     imitation: ImitationConfig = field(default_factory=ImitationConfig)
+    """Settings of algorithm imitation."""
     self_labelling: SelfLabellingConfig = field(default_factory=SelfLabellingConfig)
+    """Settings of algorithm self_labelling."""
     validation: ValidationConfig = field(default_factory=ValidationConfig)
+    """On what checkpoints are compared."""
     eval_freq: int = 200_000
     """Decisions between validations."""
     save_freq: int = 200_000
@@ -199,6 +213,12 @@ class TrainConfig:
     """Threads of PyTorch; none: its own choice."""
     compile: bool = False
     """Run the network through torch.compile."""
+
+    @property
+    def validates_on_training(self) -> bool:
+        """Whether validation plays the training instances: those are fixed, and no other groups are given."""
+        fixed = any(self.env_kwargs.get(key) is not None for key in ("instance", "instances"))
+        return fixed and not self.validation.groups
 
     def __post_init__(self) -> None:
         check_choice("algorithm", self.algorithm, ALGORITHMS)
