@@ -28,8 +28,13 @@ def suite_entries(family):
     found = []
     for name in config_names("suites"):
         suite = load_suite(name)
-        if suite.family == family:
+        if suite.family != family:
+            continue
+        try:
             found += [(name, entry.instance) for entry in load_instances(suite)]
+        except InputError as error:
+            if "does not exist; set GANTTLET_DATA" not in str(error):
+                raise
     return found
 
 
