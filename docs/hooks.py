@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -156,46 +157,43 @@ def train_presets(family: str) -> str:
 
 
 def train_settings() -> str:
-    """Return the settings of a training run with their defaults."""
-    import ast
+    """Return the settings of a training run with their defaults, nested ones included."""
+    from ganttlet_agents.training.config import TrainConfig
+
+    return table(("setting", "default", "meaning"), _setting_rows(TrainConfig, None, ""))
+
+
+def _setting_rows(cls: Any, defaults: Any, path: str) -> list[tuple[str, str, str]]:
+    """Return a row for each field of a dataclass, followed by those of what is nested in it."""
     import dataclasses
 
-    from ganttlet_agents.training import config
+    from ganttlet_agents.training.settings import default_of
 
-    tree = ast.parse(inspect.getsource(config))
-    about = {node.name: _attribute_texts(node) for node in tree.body if isinstance(node, ast.ClassDef)}
-    rows = []
-    for field in dataclasses.fields(config.TrainConfig):
-        default = "" if field.default is dataclasses.MISSING else _text(field.default)
-        rows.append((_code(field.name), _code(default) if default else "", about["TrainConfig"].get(field.name, "")))
-    for name in ("PPOConfig", "FitConfig", "ImitationConfig", "SelfLabellingConfig", "ValidationConfig"):
-        for field in dataclasses.fields(getattr(config, name)):
-            value = field.default if field.default is not dataclasses.MISSING else field.default_factory()
-            plain = not dataclasses.is_dataclass(value)
-            if hasattr(value, "profile"):
-                shown = f"{value.profile}, {value.start:g} to {value.end:g}"
-            else:
-                shown = _text(value) if plain else "see FitConfig"
-            path = f"{SECTIONS[name]}.{field.name}"
-            rows.append((_code(path), _code(shown), about[name].get(field.name, "")))
-    return table(("setting", "default", "meaning"), rows)
+    about, rows = _attribute_texts(cls), []
+    for field in dataclasses.fields(cls):
+        value = default_of(field) if defaults is None else getattr(defaults, field.name)
+        nested = dataclasses.is_dataclass(value)
+        shown = "" if nested or value is dataclasses.MISSING else _code(_text(value))
+        rows.append((_code(path + field.name), shown, about[field.name]))
+        if nested:
+            rows += _setting_rows(type(value), value, f"{path}{field.name}.")
+    return rows
 
 
-SECTIONS = {
-    "PPOConfig": "ppo",
-    "FitConfig": "imitation.fit",
-    "ImitationConfig": "imitation",
-    "SelfLabellingConfig": "self_labelling",
-    "ValidationConfig": "validation",
-}
+def progress_columns() -> str:
+    """Return the columns of progress.csv."""
+    from ganttlet_agents.training.folder import COLUMNS
+
+    return table(("column", "meaning and unit"), ((_code(name), about) for name, about in COLUMNS.items()))
 
 
-def _attribute_texts(node: Any) -> dict[str, str]:
+def _attribute_texts(cls: Any) -> dict[str, str]:
     """Return field -> the string that stands below it in the class."""
     import ast
 
+    (node,) = ast.parse(inspect.cleandoc(inspect.getsource(cls))).body
     found = {}
-    for field, below in zip(node.body, node.body[1:], strict=False):
+    for field, below in itertools.pairwise(node.body):
         if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
             found[ast.unparse(field.target)] = str(below.value.value)
     return found
@@ -214,5 +212,6 @@ FUNCTIONS = (
     suites,
     train_presets,
     train_settings,
+    progress_columns,
 )
 DIRECTIVES: dict[str, Callable[..., str]] = {function.__name__: function for function in FUNCTIONS}

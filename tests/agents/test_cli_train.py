@@ -1,5 +1,6 @@
 """The command line of training: what it does, how it stops, and that a mistake is one line and leaves nothing."""
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 
 from ganttlet_agents.cli import main
 from ganttlet_agents.cli import train as cli
+from ganttlet_agents.evaluation.suite import load_suite
 from ganttlet_agents.training.folder import read_evaluations
 from ganttlet_agents.training.saving import load_state
 
@@ -72,7 +74,13 @@ def test_it_trains_and_says_where(capsys):
     assert train() == 0
     told = capsys.readouterr()
     assert told.out.splitlines()[0] == f"run: {Path('runs/job_shop/tiny-1')}"
-    assert "policy:" in told.out.splitlines()[1]
+    # What is printed is a command that runs.
+    words = shlex.split(told.out.splitlines()[1].removeprefix("judge it with: "))
+    assert words[:2] == ["ganttlet", "evaluate"]
+    assert words[-1] == f"policy:{Path('runs/job_shop/tiny-1')}"
+    suite = load_suite(words[words.index("--suite") + 1])
+    assert (suite.family, suite.objectives) == ("job_shop", ("makespan",))
+    assert main([*words[1:], "--out", "judged", "--charts", "0"]) == 0
     assert "144 decisions" in told.err
     config = yaml.safe_load(Path("runs/job_shop/tiny-1/config.yaml").read_text())
     assert (config["n_timesteps"], config["device"]) == (144, "auto")
@@ -92,9 +100,35 @@ def test_flags_go_over_params_and_both_over_the_preset():
         "cpu",
         600.0,
     ]
-    assert config["ppo"]["learning_rate"] == {"start": 3e-4, "end": 0.0, "profile": "rex"}
+    assert config["ppo"]["learning_rate"] == {"start": 3e-4, "end": 3.5e-5, "profile": "rex"}
     assert config["network"] == {"encoder": "pointer", "width": 4, "layers": 1, "heads": 4, "hidden": 8}
     assert config["env_kwargs"] == {**PRESET["env_kwargs"], "timing": "nondelay", "max_jobs": 5}
+
+
+def test_the_command_that_judges_a_run(monkeypatch):
+    run = Path("runs/a b/c-1")
+    monkeypatch.setenv("GANTTLET_DATA", "nowhere")
+    words = "run --suite taillard_tardiness --methods 'policy:runs/a b/c-1'"
+    assert cli.judging_command("job_shop", "total_tardiness", run) == f"ganttlet evaluate {words}"
+    assert "--suite small " in cli.judging_command("job_shop", "makespan", run)
+    Path("evaluate.py").write_text("")
+    assert cli.judging_command("job_shop", "total_tardiness", run) == f"python evaluate.py {words}"
+    # No suite: the user's own files.
+    assert "run --instances 'job_shop:FILES' --methods" in cli.judging_command("job_shop", "weighted_tardiness", run)
+    assert "run --instances 'bakery:FILES' --methods" in cli.judging_command("bakery", "makespan", run)
+
+
+@pytest.mark.parametrize("key", ["instance", "instances"])
+def test_a_run_on_fixed_instances_says_what_validation_plays(capsys, key):
+    note = "note: the instances are fixed, so validation plays the training instances themselves"
+    Path("tiny.yaml").write_text(
+        yaml.safe_dump({**PRESET, "n_timesteps": 48, "env_kwargs": {key: "ft06" if key == "instance" else ["ft06"]}})
+    )
+    assert train("--name", "run") == 0
+    assert capsys.readouterr().err.splitlines()[0] == note
+    other = "validation.groups.a={name: uniform, jobs: 2, machines: 2}"
+    assert train("--params", other) == 0
+    assert note not in capsys.readouterr().err
 
 
 def test_an_environment_by_id_without_a_preset():
@@ -186,9 +220,17 @@ MISTAKES = {
     "family": (("bakery",), "family: unknown name 'bakery'; expected one of"),
     "preset": (("job_shop", "--preset", "slow"), "unknown name 'slow'; expected one of"),
     "preset file": (("job_shop", "--preset", "no.yaml"), "no.yaml"),
+    "params of a number": (
+        (*TINY, "-p", "ppo.entropy=0.1", "ppo.entropy.end=0.2"),
+        "--params: 'ppo.entropy.end': ppo.entropy is 0.1 here; set it whole",
+    ),
+    "params of a name": (
+        (*ID, "-p", "network.width=0"),
+        "error: --env ganttlet/JobShop-v0 with --params: network: width: expected",
+    ),
     "env": (("--env", "ganttlet/Bakery-v0"), "env: unknown id 'ganttlet/Bakery-v0'; expected one of"),
     "env of gymnasium": (("--env", "CartPole-v1"), "env: unknown id 'CartPole-v1'"),
-    "params key": ((*TINY, "-p", "ppo.colour=1"), "ppo: unknown key 'colour'"),
+    "params key": ((*TINY, "-p", "ppo.colour=1"), "error: preset tiny with --params: ppo: unknown key 'colour'"),
     "params form": ((*TINY, "-p", "ppo.n_envs"), "--params: 'ppo.n_envs'; expected key=value"),
     "params without key": ((*TINY, "-p", "=3"), "--params: '=3'; expected key=value"),
     "params yaml": ((*TINY, "-p", "ppo={n_envs: 3"), "--params: not valid YAML"),
@@ -201,7 +243,7 @@ MISTAKES = {
     "generator": ((*TINY, "--env-kwargs", "generator:{name: magic}"), "unknown value 'magic'"),
     "device": ((*TINY, "--device", "cuda:99"), "device 'cuda:99': not available"),
     "device name": ((*TINY, "--device", "abacus"), "device 'abacus': not available"),
-    "budget": ((*TINY, "-n", "0"), "n_timesteps: expected at least 1, got 0"),
+    "budget": ((*TINY, "-n", "0"), "error: preset tiny with --n-timesteps: n_timesteps: expected at least 1, got 0"),
     "seed": ((*TINY, "--seed", "-1"), "seed: expected 0 … 999, got -1"),
     "name": ((*TINY, "--name", "a b"), "name 'a b': expected letters"),
     "name of dots": ((*TINY, "--name", ".."), "name '..': expected letters"),
@@ -244,9 +286,16 @@ def test_a_mistake_is_one_line_and_leaves_nothing(capsys, mistake):
 def test_a_preset_with_a_mistake_is_named(capsys):
     Path("tiny.yaml").write_text(yaml.safe_dump({**PRESET, "colour": 1}), encoding="utf-8")
     assert "tiny.yaml: unknown key 'colour'" in refused(capsys, *TINY)
+    # Whatever else is given, as long as the mistake is the file's own.
+    assert "error: tiny.yaml: unknown key 'colour'" in refused(capsys, *TINY, "-p", "network.width=4", "--seed", "3")
     Path("tiny.yaml").write_text(yaml.safe_dump({**PRESET, "env_kwargs": None}), encoding="utf-8")
     assert "tiny.yaml: env_kwargs: expected a mapping, got None" in refused(capsys, *TINY)
     assert train("--env-kwargs", "timing:active", "-n", "48", "-p", "network.width=4") == 0
+
+
+def test_a_preset_of_another_family_is_refused(capsys, sack):
+    Path("tiny.yaml").write_text(yaml.safe_dump({"env": "test/Sack-v0"}), encoding="utf-8")
+    assert "error: tiny.yaml: env test/Sack-v0 is of family sack, not job_shop" in refused(capsys, *TINY)
 
 
 def test_what_is_taken_stays_as_it_was(capsys):

@@ -1,5 +1,7 @@
 """The batch as SB3's VecEnv, and the rollout buffer against plain Python and SB3's own."""
 
+import itertools
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from ganttlet.core.rng import random_legal
 from ganttlet_agents.training.adapter import BatchVecEnv
 from ganttlet_agents.training.buffer import GraphRolloutBuffer
 from ganttlet_agents.training.config import PPOConfig
+from ganttlet_agents.training.draws import sample_actions, sorted_batches
 from ganttlet_agents.training.ppo import PPOLearner
 from ganttlet_agents.training.settings import build
 from ganttlet_agents.training.task import Task
@@ -265,3 +268,29 @@ def test_the_environments_discount_reaches_the_buffer():
     ended = starts.astype(bool)
     expected = buffer.rewards[ended] - buffer.values[ended]
     np.testing.assert_allclose(buffer.advantages[ended], expected, rtol=1e-5, atol=1e-6)
+
+
+# Draws.
+
+
+def test_minibatches_of_like_size_cover_every_row_once_and_repeat_by_seed():
+    sizes = np.random.default_rng(1).integers(1, 6, 23)
+    batches = list(sorted_batches(sizes, 4, np.random.default_rng(2)))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(23))
+    assert sorted(len(one) for one in batches) == [3, 4, 4, 4, 4, 4]
+    spans = sorted((int(sizes[one].min()), int(sizes[one].max())) for one in batches)
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))
+    again = list(sorted_batches(sizes, 4, np.random.default_rng(2)))
+    assert [one.tolist() for one in batches] == [one.tolist() for one in again]
+    other = list(sorted_batches(sizes, 4, np.random.default_rng(3)))
+    assert [one.tolist() for one in batches] != [one.tolist() for one in other]
+
+
+def test_actions_are_drawn_with_their_probabilities():
+    torch.manual_seed(0)
+    weights = torch.tensor([0.5, 0.3, 0.2, 0.0])
+    drawn = sample_actions(weights.log().clamp(min=-1e8).expand(20_000, 4))
+    found = torch.bincount(drawn, minlength=4) / 20_000
+    # Four standard errors of a share of a half.
+    assert (found - weights).abs().max() < 4 * 0.5 / 20_000**0.5
+    assert found[3] == 0

@@ -9,7 +9,9 @@ import torch
 
 from ganttlet.core.errors import InputError
 from ganttlet.core.rng import random_legal
+from ganttlet.job_shop import Schedule
 from ganttlet_agents import load_policy
+from ganttlet_agents.evaluation.methods import Outcome
 from ganttlet_agents.training.config import ImitationConfig, TrainConfig
 from ganttlet_agents.training.folder import RunFolder, read_evaluations
 from ganttlet_agents.training.imitation import Imitation, SelfLabelling, find_teacher
@@ -182,6 +184,122 @@ def test_recorded_returns_are_the_scaled_discounted_rewards_that_follow():
     for step in range(12):
         expected = sum(0.1 * 0.5 ** (at - step) * rewards[at] for at in range(step, 12))
         np.testing.assert_allclose(data.returns[2 * step : 2 * step + 2], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", ["imitation", "self_labelling"])
+def test_whoever_plays_an_instance_of_a_round_meets_the_same_world(algorithm):
+    """Rows are reset with seeds that follow from the run's seed and the round, one for each instance."""
+    config = settings(
+        algorithm=algorithm,
+        seed=3,
+        imitation={"teacher": "rule:spt", "instances": 4},
+        self_labelling={"samples": 3, "instances": 4},
+    )
+    seen = []
+    for _ in range(2):
+        trainer = Trainer(config)
+        learner = trainer._make(0)
+        for number in range(2):
+            learner.iterate(0.0)
+            seeds = trainer.task.round_seeds(number, 4)
+            assert learner.env._seed.tolist() == seeds
+            if algorithm == "self_labelling":
+                assert learner.sampled._seed.tolist() == [seed for seed in seeds for _ in range(3)]
+            seen += seeds
+    assert seen[:8] == seen[8:]
+    assert len(set(seen)) == 8
+    assert not set(seen) & set(Trainer(replace(config, seed=4)).task.round_seeds(0, 1000))
+
+
+def labelling(samples=6, **env_kwargs):
+    config = settings(
+        env_kwargs or None, algorithm="self_labelling", self_labelling={"samples": samples, "instances": 3}
+    )
+    trainer = Trainer(config)
+    return trainer.task.training_instances(0, 3), trainer._make(0)
+
+
+def test_a_sample_that_was_cut_off_does_not_win(monkeypatch):
+    """Row 1 of every instance dawdles until it is truncated, with an objective that would beat all others."""
+    instances, learner = labelling(max_episode_steps=14)
+    advance = type(learner.sampled)._advance
+    lazy = np.arange(18) % 6 == 1
+
+    def dawdle(self, actions):
+        if self.num_envs == 18:
+            done = advance(self, np.where(lazy, -1, actions))
+            self._objectives[:, lazy] = 0.0
+            return done
+        return advance(self, actions)
+
+    monkeypatch.setattr(type(learner.sampled), "_advance", dawdle)
+    data, _, told = learner._label(instances)
+    assert learner.sampled._flags.truncated.tolist() == lazy.tolist()
+    values = learner.sampled.objective_values("makespan")[~lazy].reshape(3, 5)
+    assert told["best_value"] == values.min(axis=1).mean() > 0
+    assert told["sampled_value"] == pytest.approx(values.mean())
+    assert len(data) == 3 * 12
+
+
+def test_an_instance_without_a_complete_sample_is_an_error():
+    instances, learner = labelling()
+    learner.sampled.max_episode_steps = 5
+    with pytest.raises(InputError, match=r"self_labelling: no sample of .* came to its end; raise max_episode_steps"):
+        learner._label(instances)
+
+
+def teaching(**env_kwargs):
+    trainer = Trainer(settings(env_kwargs or None))
+    learner = Imitation(trainer.task, trainer.network, trainer.network, ImitationConfig("rule:spt", 2), 0.1)
+    return trainer.task.training_instances(0, 2), learner
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("wrong", [-1, 4, 99])
+def test_an_illegal_action_is_not_recorded(wrong, strict):
+    instances, learner = teaching(strict=strict, max_jobs=5)
+    replay = learner.replay
+
+    def astray(env, solutions):
+        actions = replay(env, solutions)
+        if env._flags.steps[1] == 7:
+            actions[1] = wrong
+        return actions
+
+    learner.replay = astray
+    with pytest.raises(InputError, match=f"recording: .*: action {wrong} is illegal at decision 7"):
+        learner._label(instances)
+
+
+def test_actions_of_rows_that_are_over_do_not_count():
+    """Episodes of different lengths: whatever is said for a finished row is ignored."""
+    trainer = Trainer(settings({"generator": {**DRAW, "jobs": [2, 4]}}))
+    learner = Imitation(trainer.task, trainer.network, trainer.network, ImitationConfig("rule:spt", 8), 0.1)
+    replay = learner.replay
+    learner.replay = lambda env, solutions: np.where(env.done, -7, replay(env, solutions))
+    data, cost, _ = learner._label(trainer.task.training_instances(0, 8))
+    assert cost == len(data) < 8 * 12
+    assert data.actions.min() >= 0
+
+
+def test_an_episode_that_is_cut_off_is_not_recorded():
+    instances, learner = teaching(max_episode_steps=5)
+    with pytest.raises(InputError, match=r"recording: .* was not played to its end; raise max_episode_steps"):
+        learner._label(instances)
+
+
+def test_a_teacher_must_give_valid_solutions():
+    instances, learner = teaching()
+
+    class Liar:
+        label = "rule:liar"
+
+        def solve(self, instance, *, objective, seed):
+            return Outcome(Schedule(np.zeros_like(instance.machine), instance.digest))
+
+    learner.teacher = Liar()
+    with pytest.raises(InputError, match=r"teacher rule:liar: its solution of .* is not valid: "):
+        learner._label(instances)
 
 
 def test_the_rounds_of_two_stages_may_differ_in_size():

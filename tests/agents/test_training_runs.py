@@ -1,6 +1,5 @@
 """Run folders, stages, stopping, and resuming: a resumed run equals an unbroken one bit for bit."""
 
-import csv
 import json
 import os
 import pickletools
@@ -16,85 +15,11 @@ from safetensors.torch import load_file
 from ganttlet.core.errors import InputError
 from ganttlet_agents.policy.checkpoint import load_checkpoint
 from ganttlet_agents.training import saving
-from ganttlet_agents.training.config import TrainConfig
 from ganttlet_agents.training.folder import COLUMNS, RunFolder, read_evaluations
 from ganttlet_agents.training.loop import Trainer
 from ganttlet_agents.training.ppo import PPOLearner
 from ganttlet_agents.training.saving import load_state, save_state
-from ganttlet_agents.training.settings import build
-
-FIT = {"batch_size": 32, "n_epochs": 2}
-TEACHER = {"teacher": "rule:spt:best_of=2", "instances": 4, "fit": FIT}
-BASE = {
-    "env": "ganttlet/JobShop-v0",
-    "env_kwargs": {
-        "timing": "active",
-        "observation": "machines",
-        "generator": {"name": "uniform", "jobs": [2, 3], "machines": 3},
-    },
-    "n_timesteps": 480,
-    "network": {"encoder": "attention", "width": 8, "layers": 1, "heads": 2, "hidden": 8},
-    "ppo": {"n_envs": 4, "n_steps": 12, "batch_size": 24, "n_epochs": 2},
-    "imitation": TEACHER,
-    "self_labelling": {"samples": 4, "instances": 2, "fit": FIT},
-    "validation": {"count": 3, "reference": "rule:spt"},
-    "eval_freq": 100,
-    "save_freq": 1000,
-    "threads": 1,
-}
-KINDS = {
-    "ppo": {},
-    "imitation": {"algorithm": "imitation", "n_timesteps": 300},
-    "self_labelling": {"algorithm": "self_labelling"},
-    "both": {"warm_start": {**TEACHER, "n_timesteps": 120}, "n_timesteps": 240},
-    "ppo_fixed": {"env_kwargs": {**BASE["env_kwargs"], "pool_size": 3, "gamma": 0.9}, "n_timesteps": 240},
-    "forced": {
-        "env_kwargs": {**BASE["env_kwargs"], "skip_forced": True, "gamma": 0.9},
-        "warm_start": {**TEACHER, "n_timesteps": 60},
-        "n_timesteps": 144,
-    },
-    "gnn": {"network": {"encoder": "gnn", "width": 8, "layers": 1}, "n_timesteps": 96},
-}
-
-
-def config_of(kind, **changes):
-    return build(TrainConfig, {**BASE, **KINDS[kind], **changes}, "here")
-
-
-def train(config, path, stop=(), number=signal.SIGTERM):
-    """Run to the end, stopped by a signal after each of the updates counted in ``stop`` and resumed."""
-    updates = [0]
-
-    def on_status(status):
-        updates[0] += 1
-        if updates[0] in stop:
-            os.kill(os.getpid(), number)
-
-    trainer = Trainer(config, on_status)
-    folder = RunFolder.new(path.parent.parent, "job_shop", path.name, True, config)
-    while True:
-        ended = trainer.run(folder)
-        if ended is None:
-            return folder
-        assert ended == number
-        assert not trainer.book.finished
-        folder, config = RunFolder.open(folder.path)
-        # What the process drew before must not matter.
-        torch.rand(7)
-        trainer = Trainer(config, on_status, folder)
-
-
-def progress(folder, without=("seconds", "steps_per_s")):
-    with open(folder.path / "progress.csv", newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [{key: value for key, value in row.items() if key not in without} for row in rows]
-
-
-def judged(folder):
-    return [
-        {key: value for key, value in line.items() if not key.endswith("seconds")}
-        for line in read_evaluations(folder.path)
-    ]
+from runs import BASE, config_of, judged, progress, train
 
 
 def assert_same(one, other):

@@ -5,12 +5,13 @@ import itertools
 import pytest
 
 from ganttlet.core.errors import InputError
+from ganttlet.job_shop import env as job_shop_env
 from ganttlet_agents.config import config_names, config_root, load_config
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
 from ganttlet_agents.training.config import TrainConfig
-from ganttlet_agents.training.seeds import MOST, STRIDE, VALIDATION, training_seed, validation_seed
+from ganttlet_agents.training.seeds import MOST, SCALE_INDEX, STRIDE, VALIDATION, training_seed, validation_seed
 from ganttlet_agents.training.settings import build
-from ganttlet_agents.training.task import EPISODES, STRIDE_OF_SCALE, Task
+from ganttlet_agents.training.task import EPISODES, Task
 
 KINDS = sorted(entry.name for entry in config_root().joinpath("train").iterdir() if entry.is_dir())
 PRESETS = [(kind, name) for kind in KINDS for name in config_names(f"train/{kind}")]
@@ -27,8 +28,13 @@ def suite_entries(family):
     found = []
     for name in config_names("suites"):
         suite = load_suite(name)
-        if suite.family == family:
+        if suite.family != family:
+            continue
+        try:
             found += [(name, entry.instance) for entry in load_instances(suite)]
+        except InputError as error:
+            if "does not exist; set GANTTLET_DATA" not in str(error):
+                raise
     return found
 
 
@@ -39,7 +45,7 @@ def test_seed_ranges_are_apart():
     # Suites take seeds below every run's; validation instances and the episodes that set the scale do not meet.
     assert ranges[0].start >= STRIDE
     assert validation_seed(0) == VALIDATION
-    assert validation_seed(STRIDE_OF_SCALE) > validation_seed(10_000)
+    assert validation_seed(SCALE_INDEX) > validation_seed(10_000)
     for wrong in (-1, MOST):
         with pytest.raises(InputError, match=f"seed: expected 0 … {MOST - 1}, got {wrong}"):
             training_seed(wrong)
@@ -73,7 +79,7 @@ def test_instances_are_apart(kind, name):
     # Nothing repeats: neither between runs, nor between rows and rounds of one.
     assert len(training) == len(RUNS) * (len(ROUNDS) * COUNT + 2 * ROWS)
     scale = task.make(EPISODES, "disabled")
-    scale.reset(seed=validation_seed(STRIDE_OF_SCALE))
+    scale.reset(seed=validation_seed(SCALE_INDEX))
     training |= {scale.instance(row).digest for row in range(EPISODES)}
     assert training & set(validation) == set()
     assert {benchmark[one] for one in training & set(benchmark)} == set()
@@ -102,3 +108,25 @@ def test_training_instances_follow_from_seed_round_and_row_alone():
     assert [one.digest for one in task.training_instances(1, 8)] == first
     other = [one.digest for one in task_of("job_shop", "quick", seed=1).training_instances(1, 8)]
     assert not set(other) & set(first)
+
+
+# What a checkpoint keeps of the environment, and what the environment says of itself.
+
+
+def test_a_checkpoint_keeps_what_play_needs_and_training_the_rest():
+    kept = {"timing": "active", "observation": "machines", "gamma": 0.9, "skip_forced": True}
+    own = {"max_jobs": 30, "max_machines": 12, "max_episode_steps": 900, "illegal_penalty": 3.0, "strict": True}
+    drawn = {"generator": {"name": "uniform", "jobs": 4, "machines": 3}}
+    task = Task(build(TrainConfig, {"env": "ganttlet/JobShop-v0", "env_kwargs": {**kept, **own, **drawn}}, "here"))
+    assert task.env_kwargs == kept
+    env = task.make(2, "disabled")
+    assert (env.max_episode_steps, env.illegal_penalty, env.strict) == (900, 3.0, True)
+    assert env.graph.node("job").count == 30
+
+
+@pytest.mark.parametrize("objective", ["makespan", "flow_time", "total_tardiness", "weighted_tardiness"])
+def test_the_objective_is_the_environments_own(monkeypatch, objective):
+    """It may come from a preset of the environment, of which the options say nothing."""
+    monkeypatch.setattr(job_shop_env, "PRESETS", {"mine": {"objective": objective}})
+    config = build(TrainConfig, {"env": "ganttlet/JobShop-v0", "env_kwargs": {"preset": "mine"}}, "here")
+    assert Task(config).objective == objective

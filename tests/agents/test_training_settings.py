@@ -1,6 +1,7 @@
 """Schedules against values worked out by hand, and settings built from plain data."""
 
 import math
+from dataclasses import dataclass, replace
 
 import pytest
 import yaml
@@ -62,7 +63,19 @@ def test_an_unknown_profile_names_the_known_ones():
         ({"colour": 1}, "here: unknown key 'colour'; expected one of env, env_kwargs"),
         ({"ppo": {"colour": 1}}, "here: ppo: unknown key 'colour'"),
         ({"ppo": {"entropy": {"start": 1.0, "colour": 1}}}, "here: ppo: entropy: unknown key 'colour'"),
-        ({"ppo": {"entropy": {"end": 1.0}}}, "here: ppo: entropy: key 'start' is missing"),
+        ({"ppo": {"entropy": "high"}}, "here: ppo: entropy: expected a mapping, got 'high'"),
+        ({"ppo": {"entropy": True}}, "here: ppo: entropy: expected a mapping, got True"),
+        ({"ppo": {"entropy": -1}}, "here: ppo: entropy: start: expected a number of at least 0, got -1"),
+        ({"ppo": {"clip_range": {"end": 0.1}}}, "here: ppo: clip_range: end: 0.1 is never reached from 0.2"),
+        (
+            {"ppo": {"entropy": {"start": 1.0, "end": 0.0, "profile": "constant"}}},
+            "here: ppo: entropy: end: 0 is never reached from 1 with profile constant; leave it out, or choose one of",
+        ),
+        ({"ppo": {"vf_coef": -1}}, "here: ppo: vf_coef: expected at least 0, got -1"),
+        ({"ppo": {"vf_coef": math.nan}}, "here: ppo: vf_coef: expected at least 0, got nan"),
+        ({"imitation": {"fit": {"vf_coef": -0.1}}}, "here: imitation: fit: vf_coef: expected at least 0, got -0.1"),
+        ({"time_limit": math.inf}, "here: time_limit: expected a finite number, got inf"),
+        ({"reward_scale": math.inf}, "here: reward_scale: expected a finite number, got inf"),
         ({"ppo": 3}, "here: ppo: expected a mapping, got 3"),
         ({"ppo": {"n_steps": "many"}}, "here: ppo: n_steps: expected an integer, got 'many'"),
         ({"ppo": {"n_steps": 1.5}}, "here: ppo: n_steps: expected an integer, got 1.5"),
@@ -75,8 +88,8 @@ def test_an_unknown_profile_names_the_known_ones():
         ({"warm_start": {"fit": {"x": 1}}}, "here: warm_start: fit: unknown key 'x'"),
         ({"env_kwargs": [1]}, "here: env_kwargs: expected a mapping, got [1]"),
         ({"validation": {"groups": {"a": 3}}}, "here: validation: groups.a: expected a mapping, got 3"),
-        ({"network": {"encoder": "cnn"}}, "here: network: network: encoder: unknown value 'cnn'"),
-        ({"network": {"width": 0}}, "here: network: network: width: expected an integer"),
+        ({"network": {"encoder": "cnn"}}, "here: network: encoder: unknown value 'cnn'"),
+        ({"network": {"width": 0}}, "here: network: width: expected an integer"),
         ({"algorithm": "dqn"}, "here: algorithm: unknown value 'dqn'"),
         ({"n_timesteps": 0}, "here: n_timesteps: expected at least 1, got 0"),
         ({"threads": 0}, "here: threads: expected at least 1, got 0"),
@@ -138,6 +151,44 @@ def test_integers_become_numbers_and_nothing_else_is_converted():
 def test_plain_data_round_trips_through_yaml(data):
     config = build(TrainConfig, {"env": ENV, **data}, "here")
     assert build(TrainConfig, yaml.safe_load(dump_yaml(plain(config))), "again") == config
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("clip_range", {"start": 0.3}, Schedule(0.3, 0.3, "constant")),
+        ("clip_range", {"end": 0.1, "profile": "linear"}, Schedule(0.2, 0.1, "linear")),
+        ("clip_range", {"end": 0.2}, Schedule(0.2, 0.2, "constant")),
+        ("learning_rate", {"profile": "rex"}, Schedule(7e-4, 3.5e-5, "rex")),
+        ("learning_rate", {"start": 3e-4}, Schedule(3e-4, 3.5e-5, "linear")),
+        ("learning_rate", {"start": "3e-4", "profile": "constant"}, Schedule(3e-4, 3e-4, "constant")),
+        ("learning_rate", {"profile": "constant"}, Schedule(7e-4, 7e-4, "constant")),
+        ("entropy", {"end": 1.0}, Schedule(0.003, 1.0, "linear")),
+        ("entropy", 0.01, Schedule(0.01, 0.01, "constant")),
+        ("entropy", 0, Schedule(0.0, 0.0, "constant")),
+        ("entropy", "1e-4", Schedule(1e-4, 1e-4, "constant")),
+    ],
+)
+def test_a_schedule_changes_by_what_is_given_and_by_nothing_else(name, given, expected):
+    config = build(TrainConfig, {"env": ENV, "ppo": {name: given}}, "here")
+    assert getattr(config.ppo, name) == expected
+    assert config == replace(TrainConfig(ENV), ppo=replace(PPOConfig(), **{name: expected}))
+    assert build(TrainConfig, yaml.safe_load(dump_yaml(plain(config))), "again") == config
+
+
+def test_nested_settings_are_laid_over_their_fields_own_default():
+    @dataclass(frozen=True)
+    class Inner:
+        a: int = 1
+        b: int = 2
+
+    @dataclass(frozen=True)
+    class Outer:
+        one: Inner = Inner(3, 4)
+        other: Inner | None = None
+
+    assert build(Outer, {"one": {"b": 5}, "other": {"b": 6}}, "here") == Outer(Inner(3, 5), Inner(1, 6))
+    assert build(Outer, {}, "here", Outer(Inner(8, 9))) == Outer(Inner(8, 9))
 
 
 def test_there_are_presets():

@@ -265,3 +265,18 @@ def test_solution_of_a_smaller_instance_has_its_own_shape():
     assert solution.start.shape == (2, 2)
     assert solution.start[1, 1] == -1
     assert validate(env.instance(0), solution).feasible
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_it_names_the_objective_that_the_reward_serves(objective):
+    env = JobShopVectorEnv(
+        2,
+        objective=objective,
+        reward="terminal",
+        autoreset_mode="disabled",
+        generator={"name": "uniform", "jobs": 3, "machines": 2, "due_factor": 1.1},
+    )
+    env.reset(seed=0)
+    rewards, _ = finish(env, np.random.default_rng(0))
+    assert env.objective == objective
+    assert sum(rewards) == -env.objective_values(env.objective)[0]

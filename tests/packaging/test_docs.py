@@ -3,13 +3,19 @@
 import ast
 import re
 import shlex
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from ganttlet_agents.cli.commands import parse
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
+from ganttlet_agents.training.config import TrainConfig
+from ganttlet_agents.training.folder import COLUMNS
+from ganttlet_agents.training.settings import plain
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -98,3 +104,42 @@ def test_the_suite_on_the_page_can_be_read(tmp_path: Path) -> None:
     found = load_instances(suite)
     assert [entry.group for entry in found] == ["small"] * 10 + ["classical"] * 2
     assert all(entry.instance.due is not None for entry in found)
+
+
+def hooks() -> ModuleType:
+    """Return docs/hooks.py, which belongs to no package."""
+    spec = spec_from_file_location("docs_hooks", ROOT / "docs" / "hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def cells(text: str) -> list[list[str]]:
+    """Return the cells of a Markdown table's rows, without its head."""
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines()[2:]]
+
+
+def paths(data: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in data.items():
+        found += [prefix + key, *(paths(value, f"{prefix}{key}.") if isinstance(value, dict) else [])]
+    return found
+
+
+def test_every_setting_of_training_is_listed_with_its_meaning() -> None:
+    rows = cells(hooks().train_settings())
+    assert [row[0].strip("`") for row in rows] == paths(plain(TrainConfig("ID")))
+    assert [row[0] for row in rows if not row[2]] == []
+    shown = {row[0].strip("`"): row[1] for row in rows}
+    assert (shown["network.width"], shown["ppo.clip_range.profile"]) == ("`64`", "`constant`")
+
+
+def test_every_column_of_progress_is_listed_with_its_meaning() -> None:
+    module = hooks()
+    rows = cells(module.progress_columns())
+    assert [row[0].strip("`") for row in rows] == list(COLUMNS)
+    assert all(row[1] for row in rows)
+    assert "{{ progress_columns }}" in (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
+    assert module.progress_columns() in module.on_page_markdown("{{ progress_columns }}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
     from ganttlet_agents.training.loop import OnStatus
 
 DEFAULT_PRESET = "quick"
+# Flags that change a preset's settings, params before those that go over them.
+OVERRIDES = (
+    "env_kwargs",
+    "params",
+    "n_timesteps",
+    "time_limit",
+    "seed",
+    "eval_freq",
+    "save_freq",
+    "device",
+    "threads",
+)
 NEEDED = ("torch", "safetensors", "stable-baselines3", "tensorboard")
 
 
@@ -78,12 +91,14 @@ class Train:
         # Imported here, after the settings are known to be sound: PyTorch takes seconds.
         from ganttlet_agents.training.folder import RunFolder, check_name
         from ganttlet_agents.training.loop import Trainer
-        from ganttlet_agents.training.ppo import PPOLearner
 
         family, exact = check_env(config), self.name is not None
         if resumed is None:
             check_name(self.log_folder, family, name, exact)
         console = make_console()
+        if config.validates_on_training:
+            text = "note: the instances are fixed, so validation plays the training instances themselves"
+            make_console(stderr=True).print(text, markup=False, soft_wrap=True)
         with _display(self.progress) as on_status:
             # The folder is made when nothing in the settings can fail any more.
             trainer = Trainer(config, on_status, resumed)
@@ -93,13 +108,10 @@ class Train:
         if signal is not None:
             console.print(f"stopped; go on with: --resume {folder.path}", markup=False, soft_wrap=True)
             return 128 + signal
-        if self.export_sb3 is not None and isinstance(trainer._learner, PPOLearner):
-            trainer._learner.export(str(self.export_sb3))
-        console.print(
-            f"judge it with: python evaluate.py run --suite … --methods policy:{folder.path}",
-            markup=False,
-            soft_wrap=True,
-        )
+        if self.export_sb3 is not None:
+            trainer.export(self.export_sb3)
+        judge = judging_command(family, trainer.task.objective, folder.path)
+        console.print(f"judge it with: {judge}", markup=False, soft_wrap=True)
         return 0
 
     def _open(self) -> tuple[RunFolder, TrainConfig, str]:
@@ -120,7 +132,8 @@ class Train:
         from ganttlet_agents.training.config import TrainConfig
         from ganttlet_agents.training.settings import build
 
-        data, name, source = self._preset()
+        preset, name, source, label = self._preset()
+        data = dict(preset)
         for text in self.env_kwargs:
             key, value = _pair(text, ":", "--env-kwargs")
             given = data.get("env_kwargs")
@@ -128,20 +141,29 @@ class Train:
         for text in self.params:
             key, value = _pair(text, "=", "--params")
             _put(data, key, value)
-        for flag in ("n_timesteps", "time_limit", "seed", "eval_freq", "save_freq", "device", "threads"):
-            if getattr(self, flag) is not None:
+        given = [flag for flag in OVERRIDES if getattr(self, flag) not in (None, ())]
+        for flag in given:
+            if flag not in ("env_kwargs", "params"):
                 data[flag] = getattr(self, flag)
-        config = build(TrainConfig, data, source)
-        check_env(config)
+        flags = ", ".join(f"--{flag.replace('_', '-')}" for flag in given)
+        try:
+            config = build(TrainConfig, data, f"{label} with {flags}" if given else source)
+        except InputError:
+            # A mistake of the preset's own is told by its file.
+            build(TrainConfig, preset, source)
+            raise
+        family = check_env(config)
+        if self.family is not None and family != self.family:
+            raise InputError(f"{source}: env {config.env} is of family {family}, not {self.family}")
         return None, config, self.name or name
 
-    def _preset(self) -> tuple[dict[str, Any], str, str]:
-        """Return settings, the run's default name, and what errors call the settings."""
+    def _preset(self) -> tuple[dict[str, Any], str, str, str]:
+        """Return settings, the run's default name, what errors call the settings, and what they call changed ones."""
         if self.env is not None:
             if self.family is not None or self.preset is not None:
                 other = "a family" if self.family is not None else "--preset"
                 raise InputError(f"--env and {other} are both given; expected one of them")
-            return {"env": self.env}, self.env.rpartition("/")[2], "settings"
+            return {"env": self.env}, self.env.rpartition("/")[2], "settings", f"--env {self.env}"
         if self.family is None:
             raise InputError(f"expected a family ({', '.join(family_names())}) or --env ID")
         get_family(self.family)
@@ -150,7 +172,7 @@ class Train:
         if not config_names(kind) and not preset.endswith((".yaml", ".yml")):
             raise InputError(f"family {self.family}: has no presets; use --env ID")
         config = load_config(kind, preset)
-        return dict(config.data), config.name, config.source
+        return config.data, config.name, config.source, f"preset {config.name}"
 
 
 def check_env(config: TrainConfig) -> str:
@@ -162,6 +184,27 @@ def check_env(config: TrainConfig) -> str:
     raise InputError(f"env: unknown id {config.env!r}; expected one of {known}")
 
 
+def judging_command(family: str, objective: str, run: Path) -> str:
+    """Return the command that judges a run's policy on the family's smallest suite by the objective.
+
+    Suites whose instances are not here are left out. Without any, the command has a place for instances.
+    """
+    from ganttlet_agents.evaluation.suite import load_instances, load_suite
+
+    shell = "python evaluate.py" if Path("evaluate.py").is_file() else "ganttlet evaluate"
+    found = []
+    for name in config_names("suites"):
+        try:
+            suite = load_suite(name)
+            if suite.family != family or objective not in suite.objectives:
+                continue
+            found.append((len(load_instances(suite)), name))
+        except InputError:
+            continue
+    where = f"--suite {min(found)[1]}" if found else f"--instances '{family}:FILES'"
+    return f"{shell} run {where} --methods {shlex.quote(f'policy:{run}')}"
+
+
 def _pair(text: str, sign: str, flag: str) -> tuple[str, Any]:
     key, found, value = text.partition(sign)
     if not found or not key:
@@ -170,11 +213,13 @@ def _pair(text: str, sign: str, flag: str) -> tuple[str, Any]:
 
 
 def _put(data: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``a.b.c`` in nested mappings."""
+    """Set ``a.b.c`` in nested mappings, of which those that are changed are copied first."""
     *within, last = path.split(".")
-    for part in within:
-        inner = data.get(part)
-        data[part] = dict(inner) if isinstance(inner, dict) else {}
+    for at, part in enumerate(within):
+        inner = data.get(part) or {}
+        if not isinstance(inner, dict):
+            raise InputError(f"--params: {path!r}: {'.'.join(within[: at + 1])} is {inner!r} here; set it whole")
+        data[part] = dict(inner)
         data = data[part]
     data[last] = value
 

@@ -94,7 +94,7 @@ class PolicyMethod:
         card = self.policy.card
         env = make_batch(card.env_id, how.rows, [instance], **card.env_kwargs)
         self.policy.check_graph(env.graph, card.env_id)
-        wanted = (objective, card.env_kwargs.get("objective"))
+        wanted = (objective, env.objective)
         chosen = next((name for name in wanted if name in env.objective_names), None)
         if how.decode == "sample":
             return sample(

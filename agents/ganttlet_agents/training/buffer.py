@@ -11,6 +11,8 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 
+from ganttlet_agents.training.draws import sorted_batches
+
 Array = np.ndarray[Any, Any]
 
 
@@ -98,14 +100,10 @@ class GraphRolloutBuffer(DictRolloutBuffer):
         assert self.full, "the rollout is not complete"
         assert self._kept is not None
         total = self.buffer_size * self.n_envs
-        batch_size = batch_size or total
-        order = self._rng.permutation(total)
         mask = self._kept[f"{self._sizes}_mask"].flatten(0, 1)
         highest = (mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).amax(1).cpu().numpy()
-        order = order[np.argsort(highest[order], kind="stable")]
-        starts = np.arange(0, total, batch_size)
-        for start in self._rng.permutation(starts):
-            yield self._samples(order[start : start + batch_size])
+        for chosen in sorted_batches(highest, batch_size or total, self._rng):
+            yield self._samples(chosen)
 
     def _samples(self, chosen: Array) -> DictRolloutBufferSamples:
         assert self._kept is not None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Container
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ganttlet.core.errors import InputError, check_choice
@@ -16,7 +17,7 @@ ALGORITHMS = ("ppo", "imitation", "self_labelling")
 
 @dataclass(frozen=True)
 class Schedule:
-    """A value that changes over its stage of the run."""
+    """A value that changes over its stage of the run; a plain number stands for a constant."""
 
     start: float
     """Value at the beginning."""
@@ -30,6 +31,26 @@ class Schedule:
         for name in ("start", "end"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise InputError(f"{name}: expected a number of at least 0, got {getattr(self, name)}")
+
+    @staticmethod
+    def of_number(value: float) -> dict[str, Any]:
+        """Return the settings that a plain number stands for: a constant."""
+        return {"start": value, "end": value, "profile": "constant"}
+
+    def settled(self, given: Container[str]) -> Schedule:
+        """Return the schedule that the settings named in ``given`` mean: a constant ends where it starts.
+
+        Raises:
+            InputError: if the end of a constant was given, and is another.
+        """
+        if self.profile != "constant" or self.end == self.start:
+            return self
+        if "end" in given:
+            raise InputError(
+                f"end: {self.end:g} is never reached from {self.start:g} with profile constant; leave it out, or "
+                f"choose one of {', '.join(name for name in PROFILES if name != 'constant')}"
+            )
+        return replace(self, end=self.start)
 
     def at(self, spent: float) -> float:
         """Return the value at the share ``spent`` of the stage."""
@@ -51,12 +72,15 @@ class PPOConfig:
     gae_lambda: float = 0.97
     """Lambda of the advantage estimate."""
     learning_rate: Schedule = field(default_factory=lambda: Schedule(7e-4, 3.5e-5))
+    """Step size of Adam."""
     clip_range: Schedule = field(default_factory=lambda: Schedule(0.2, 0.2, "constant"))
+    """How far the ratio of new to old probabilities may leave 1."""
     entropy: Schedule = field(default_factory=lambda: Schedule(0.003, 0.0))
     """Weight of the entropy bonus."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
     max_grad_norm: float = 0.5
+    """Gradients longer than this are cut to it."""
     target_kl: float | None = None
     """Stop the passes over a rollout at 1.5 times this KL divergence."""
 
@@ -68,6 +92,7 @@ class PPOConfig:
             raise InputError("n_steps: expected at least 2 decisions between updates, n_envs x n_steps is 1")
         if not 0 <= self.gae_lambda <= 1:
             raise InputError(f"gae_lambda: expected a number between 0 and 1, got {self.gae_lambda}")
+        _check_least(self, 0, "vf_coef")
         _check_above(self, "max_grad_norm", "target_kl")
 
 
@@ -80,12 +105,15 @@ class FitConfig:
     n_epochs: int = 2
     """Passes over the decisions of a round."""
     learning_rate: Schedule = field(default_factory=lambda: Schedule(7e-4, 3.5e-5))
+    """Step size of Adam."""
     vf_coef: float = 0.1
     """Weight of the value loss."""
     max_grad_norm: float = 0.5
+    """Gradients longer than this are cut to it."""
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "batch_size", "n_epochs")
+        _check_least(self, 0, "vf_coef")
         _check_above(self, "max_grad_norm")
 
 
@@ -100,6 +128,7 @@ class ImitationConfig:
     n_timesteps: int = 200_000
     """Decisions to imitate where imitation is the warm start; on its own, the run's n_timesteps counts."""
     fit: FitConfig = field(default_factory=FitConfig)
+    """How the decisions are imitated."""
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "instances", "n_timesteps")
@@ -114,11 +143,13 @@ class SelfLabellingConfig:
     instances: int = 16
     """Fresh instances per round."""
     temperature: float = 1.0
+    """What logits are divided by before sampling."""
     fit: FitConfig = field(default_factory=FitConfig)
+    """How the decisions are imitated."""
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "samples", "instances")
-        _check_above(self, "temperature")
+        _check_above(self, "temperature", finite=True)
 
 
 @dataclass(frozen=True)
@@ -151,19 +182,25 @@ class TrainConfig:
     time_limit: float | None = None
     """Budget in seconds, if it ends before the decisions do; schedules follow whichever is spent further."""
     warm_start: ImitationConfig | None = None
-    """Imitation before the algorithm."""
+    """Imitation before the algorithm, with the keys of imitation; none: no warm start."""
     warm_start_share: float = 0.25
-    """Share of the time limit that the warm start may take."""
+    """Share of the time limit that the warm start may take; what it leaves is the algorithm's."""
     warm_start_from: str | None = None
     """Checkpoint whose weights the run begins with."""
     seed: int = 0
+    """Seed of the network, the instances and the play, 0 to 999."""
     reward_scale: float | None = None
     """Factor on rewards; none: 1 / the standard deviation of the returns of random play."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    """The network's shape."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    """Settings of algorithm ppo."""
     imitation: ImitationConfig = field(default_factory=ImitationConfig)
+    """Settings of algorithm imitation."""
     self_labelling: SelfLabellingConfig = field(default_factory=SelfLabellingConfig)
+    """Settings of algorithm self_labelling."""
     validation: ValidationConfig = field(default_factory=ValidationConfig)
+    """On what checkpoints are compared."""
     eval_freq: int = 200_000
     """Decisions between validations."""
     save_freq: int = 200_000
@@ -177,11 +214,17 @@ class TrainConfig:
     compile: bool = False
     """Run the network through torch.compile."""
 
+    @property
+    def validates_on_training(self) -> bool:
+        """Whether validation plays the training instances: those are fixed, and no other groups are given."""
+        fixed = any(self.env_kwargs.get(key) is not None for key in ("instance", "instances"))
+        return fixed and not self.validation.groups
+
     def __post_init__(self) -> None:
         check_choice("algorithm", self.algorithm, ALGORITHMS)
         training_seed(self.seed)
         _check_least(self, 1, "n_timesteps", "eval_freq", "save_freq", "threads")
-        _check_above(self, "time_limit", "temperature", "reward_scale")
+        _check_above(self, "time_limit", "temperature", "reward_scale", finite=True)
         if not 0 < self.warm_start_share < 1:
             raise InputError(f"warm_start_share: expected a number between 0 and 1, got {self.warm_start_share}")
 
@@ -190,13 +233,15 @@ def _check_least(config: Any, least: int, *names: str) -> None:
     """Raise InputError for the first of these fields that is set and below ``least``."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and value < least:
+        if value is not None and not least <= value < math.inf:
             raise InputError(f"{name}: expected at least {least}, got {value}")
 
 
-def _check_above(config: Any, *names: str) -> None:
-    """Raise InputError for the first of these fields that is set and not above 0."""
+def _check_above(config: Any, *names: str, finite: bool = False) -> None:
+    """Raise InputError for the first of these fields that is set and not above 0, or infinite where that is no use."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not value > 0:
             raise InputError(f"{name}: expected more than 0, got {value}")
+        if value == math.inf and finite:
+            raise InputError(f"{name}: expected a finite number, got {value}")

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from ganttlet.core.errors import InputError
 from ganttlet.core.vector_env import BatchEnv
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.training.config import FitConfig
+from ganttlet_agents.training.draws import sorted_batches
 
 Array = np.ndarray[Any, Any]
 
@@ -36,12 +38,15 @@ class Decisions:
 
 
 def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -> Decisions:
-    """Play one episode in every row of ``env`` (just reset) and keep what was seen and done.
+    """Play one episode in every row of ``env`` (just reset) to its end and keep what was seen and done.
 
     Args:
         env: the batch, autoreset disabled.
         choose: number of the step -> actions (B,); those of rows that are done are ignored.
         reward_scale: factor on rewards.
+
+    Raises:
+        InputError: for an action that is illegal, or an episode that is truncated.
     """
     seen: list[dict[str, Array]] = []
     acted: list[Array] = []
@@ -54,9 +59,14 @@ def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -
         seen.append({key: part[live] for key, part in env._obs.items()})
         acted.append(actions[live])
         rows.append(live)
+        _check_legal(env, live, actions)
         env.step_in_place(actions)
         rewards.append(env._flags.reward.copy())
         discounts.append(env._flags.discount.copy())
+    cut = np.flatnonzero(~env._flags.terminated)
+    if len(cut):
+        name = env.instance(int(cut[0])).name
+        raise InputError(f"recording: {name} was not played to its end; raise max_episode_steps")
     after = np.zeros(env.num_envs)
     returns: list[Array] = [np.zeros(0)] * len(acted)
     for step in reversed(range(len(acted))):
@@ -67,6 +77,18 @@ def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -
         np.concatenate(acted),
         np.concatenate(returns).astype(np.float32),
     )
+
+
+def _check_legal(env: BatchEnv, live: Array, actions: Array) -> None:
+    """Raise InputError for the first action of a live row that its mask forbids, before anything is played."""
+    mask = env._mask
+    chosen = actions[live]
+    legal = (chosen >= 0) & (chosen < mask.shape[1])
+    legal &= mask[live, np.where(legal, chosen, 0)] != 0
+    if not legal.all():
+        row = int(live[np.argmin(legal)])
+        step, name = int(env._flags.steps[row]), env.instance(row).name
+        raise InputError(f"recording: {name}: action {int(actions[row])} is illegal at decision {step}")
 
 
 class Fitter:
@@ -100,10 +122,8 @@ class Fitter:
         batches = 0
         self.network.train()
         for _ in range(config.n_epochs):
-            order = self.rng.permutation(len(data))
-            order = order[np.argsort(highest[order], kind="stable")]
-            for start in self.rng.permutation(np.arange(0, len(data), config.batch_size)):
-                index = torch.from_numpy(order[start : start + config.batch_size]).to(device)
+            for chosen in sorted_batches(highest, config.batch_size, self.rng):
+                index = torch.from_numpy(chosen).to(device)
                 logits, values = self.compiled({key: part.index_select(0, index) for key, part in tensors.items()})
                 policy_loss = nn.functional.cross_entropy(logits, actions[index])
                 value_loss = nn.functional.mse_loss(values, returns[index])

@@ -22,29 +22,30 @@ from ganttlet_agents.training.settings import build, plain
 CONFIG, COMMAND, VERSIONS = "config.yaml", "command.txt", "versions.json"
 PROGRESS, EVALUATIONS = "progress.csv", "evaluations.jsonl"
 CHECKPOINTS, BEST, LAST, TENSORBOARD = "checkpoints", "best", "last", "tensorboard"
-COLUMNS = (
-    "stage",
-    "timesteps",
-    "episodes",
-    "seconds",
-    "steps_per_s",
-    "learning_rate",
-    "clip_range",
-    "entropy_weight",
-    "policy_loss",
-    "value_loss",
-    "entropy",
-    "approx_kl",
-    "clip_fraction",
-    "explained_variance",
-    "agreement",
-    "episode_return",
-    "episode_length",
-    "teacher_value",
-    "replayed_value",
-    "sampled_value",
-    "best_value",
-)
+COLUMNS = {
+    "stage": "algorithm of the update: imitation (a warm start, too), ppo or self_labelling",
+    "timesteps": "decisions of the whole run so far: played, imitated or sampled",
+    "episodes": "episodes of the whole run so far: finished (ppo), or instances that were labelled",
+    "seconds": "seconds of the whole run so far, validation included, saving not",
+    "steps_per_s": "decisions per second in this update",
+    "learning_rate": "step size of Adam",
+    "clip_range": "PPO's clip range of the probability ratio",
+    "entropy_weight": "weight of the entropy bonus",
+    "policy_loss": "PPO's clipped surrogate on normalised advantages, or the cross-entropy with the label in nats",
+    "value_loss": "mean squared error of the value head, in squared scaled rewards (reward times the reward scale)",
+    "entropy": "mean entropy of the policy, in nats",
+    "approx_kl": "estimated KL divergence of the policy before the update from the one after it, in nats",
+    "clip_fraction": "share (0 to 1) of decisions whose ratio was clipped",
+    "explained_variance": "1 - variance of what the value head leaves unexplained / variance of returns, at most 1",
+    "agreement": "share (0 to 1) of labels that the network's most probable action equals",
+    "episode_return": "mean sum of rewards of the last 100 episodes, undiscounted, in the environment's own rewards",
+    "episode_length": "mean number of decisions of the last 100 episodes",
+    "teacher_value": "mean objective of the teacher's solutions, in the objective's unit",
+    "replayed_value": "mean objective of the episodes that replayed them, in the objective's unit",
+    "sampled_value": "mean objective of all samples that came to their end, in the objective's unit",
+    "best_value": "mean over instances of the best sample's objective, in the objective's unit",
+}
+"""Columns of progress.csv, and of tensorboard under ``train/``, with their units; an update fills those it has."""
 
 
 class RunFolder:
@@ -55,6 +56,7 @@ class RunFolder:
         self.checkpoints = path / CHECKPOINTS
         self.best, self.last = self.checkpoints / BEST, self.checkpoints / LAST
         self._board: Any = None
+        self._purge: int | None = None
 
     @classmethod
     def new(cls, log_folder: Path, family: str, name: str, exact: bool, config: TrainConfig) -> RunFolder:
@@ -106,7 +108,7 @@ class RunFolder:
     def log(self, values: dict[str, Any], total: int) -> None:
         """Append a line to progress.csv and to tensorboard, at ``total`` decisions of the whole run."""
         line = io.StringIO()
-        csv.DictWriter(line, COLUMNS, extrasaction="raise", lineterminator="\n").writerow(
+        csv.DictWriter(line, list(COLUMNS), extrasaction="raise", lineterminator="\n").writerow(
             {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values.items()}
         )
         _append(self.path / PROGRESS, line.getvalue())
@@ -128,8 +130,14 @@ class RunFolder:
         path = self.path / PROGRESS
         return not path.is_file() or path.read_text(encoding="utf-8").count("\n") > 1
 
-    def forget_after(self, lines: int, evaluations: int) -> None:
-        """Drop what was logged after the state that is resumed from: keep that many lines of each file."""
+    def forget_after(self, lines: int, evaluations: int, total: int) -> None:
+        """Drop what was logged after the state that is resumed from.
+
+        Args:
+            lines, evaluations: how many lines of progress.csv and evaluations.jsonl to keep.
+            total: the first number of decisions whose entries tensorboard is to forget.
+        """
+        self._purge = total
         for part in (self.path, self.best, self.last):
             # What write_atomic leaves where it is killed.
             for left in part.glob(".*.????????????"):
@@ -148,7 +156,8 @@ class RunFolder:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
                 raise MissingExtraError("tensorboard", "agents") from None
-            self._board = SummaryWriter(str(self.path / TENSORBOARD))
+            path = self.path / TENSORBOARD
+            self._board = SummaryWriter(str(path), purge_step=self._purge if path.is_dir() else None)
         return self._board
 
     def close(self) -> None:

@@ -10,10 +10,11 @@ import torch
 
 from ganttlet.core.errors import InputError
 from ganttlet.core.record import Instance, Solution
-from ganttlet.core.vector_env import BatchEnv
 from ganttlet_agents.evaluation.methods import BoundMethod, parse_methods
 from ganttlet_agents.policy.network import GraphPolicy
+from ganttlet_agents.search.batch import final_values, objective_of, ranking
 from ganttlet_agents.training.config import ImitationConfig, SelfLabellingConfig
+from ganttlet_agents.training.draws import sample_actions
 from ganttlet_agents.training.fit import Decisions, Fitter, record
 from ganttlet_agents.training.learner import (
     State,
@@ -68,8 +69,9 @@ class _Labeller:
         self.episodes += len(instances)
         return {**told, **self.fitter.fit(data, spent)}
 
-    def _objectives(self, env: BatchEnv) -> Array:
-        return env.objective_values(self.task.objective)
+    def _seeds(self) -> list[int]:
+        """Return the seeds under which this round's instances are played, by whomever."""
+        return self.task.round_seeds(self.round, self.config.instances)
 
     def state(self) -> State:
         """Return the state between two rounds."""
@@ -113,15 +115,21 @@ class Imitation(_Labeller):
             if outcome.solution is None:
                 raise InputError(f"teacher {self.teacher.label}: found no solution of {instance.name}")
             solutions.append(outcome.solution)
-        judged = (self.task.family.validate(*pair) for pair in zip(instances, solutions, strict=True))
-        values = [verdict.values[self.task.objective] for verdict in judged]
-        self.env.reset(options={"instance": list(instances)})
+        values = [self._judge(*pair) for pair in zip(instances, solutions, strict=True)]
+        self.env.reset(seed=self._seeds(), options={"instance": list(instances)})
         data = record(self.env, lambda step: self.replay(self.env, solutions), self.scale)
         told = {
             "teacher_value": float(np.mean(values)),
-            "replayed_value": float(np.mean(self._objectives(self.env))),
+            "replayed_value": float(np.mean(self.env.objective_values(self.task.objective))),
         }
         return data, len(data), told
+
+    def _judge(self, instance: Instance, solution: Solution) -> float:
+        verdict = self.task.family.validate(instance, solution)
+        if not verdict.feasible:
+            broken = verdict.violations[0].message
+            raise InputError(f"teacher {self.teacher.label}: its solution of {instance.name} is not valid: {broken}")
+        return verdict.values[self.task.objective]
 
 
 class SelfLabelling(_Labeller):
@@ -142,7 +150,9 @@ class SelfLabelling(_Labeller):
 
     def _label(self, instances: Sequence[Instance]) -> tuple[Decisions, int, dict[str, float]]:
         env, count = self.sampled, self.config.samples
-        env.reset(options={"instance": [one for one in instances for _ in range(count)]})
+        repeated = [one for one in instances for _ in range(count)]
+        seeds = [seed for seed in self._seeds() for _ in range(count)]
+        env.reset(seed=seeds, options={"instance": repeated})
         played: list[Array] = []
         cost = 0
         while not env.done.all():
@@ -152,19 +162,29 @@ class SelfLabelling(_Labeller):
             played.append(actions)
             cost += len(live)
             env.step_in_place(actions)
-        values = self._objectives(env).reshape(len(instances), count)
-        best = values.argmin(axis=1) if self.task.minimise else values.argmax(axis=1)
+        objective, sign = objective_of(env, self.task.objective)
+        # A sequence that was cut off has no value, and is none to imitate.
+        values = final_values(env, objective, env._flags.terminated).reshape(len(instances), count)
+        keys = ranking(values, sign)
+        best = keys.argmin(axis=1)
+        for instance, key in zip(instances, keys.min(axis=1), strict=True):
+            if np.isinf(key):
+                raise InputError(
+                    f"self_labelling: no sample of {instance.name} came to its end; raise max_episode_steps"
+                )
         rows = np.arange(len(instances)) * count + best
-        self.env.reset(options={"instance": list(instances)})
+        self.env.reset(seed=self._seeds(), options={"instance": list(instances)})
         follow: Callable[[int], Array] = lambda step: played[step][rows]  # noqa: E731
         data = record(self.env, follow, self.scale)
-        told = {"sampled_value": float(values.mean()), "best_value": float(values[np.arange(len(best)), best].mean())}
+        told = {
+            "sampled_value": float(np.nanmean(values)),
+            "best_value": float(values[np.arange(len(best)), best].mean()),
+        }
         return data, cost, told
 
     def _sample(self, obs: dict[str, Array]) -> Array:
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             logits, _ = self.network({key: torch.from_numpy(part).to(device) for key, part in obs.items()})
-            noise = torch.empty_like(logits).exponential_().log_()
-            chosen: Array = (logits / self.config.temperature - noise).argmax(-1).cpu().numpy()
+            chosen: Array = sample_actions(logits / self.config.temperature).cpu().numpy()
         return chosen

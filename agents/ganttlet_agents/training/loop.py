@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ganttlet.core.errors import InputError
+from ganttlet.core.graph import GraphSpec
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.policy.checkpoint import (
     Card,
@@ -22,6 +24,7 @@ from ganttlet_agents.policy.checkpoint import (
     load_weights,
     save_checkpoint,
 )
+from ganttlet_agents.policy.encoders.attention import LIMIT
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.policy.schema import Schema
 from ganttlet_agents.training.config import ImitationConfig, TrainConfig
@@ -43,6 +46,8 @@ class Book:
     stage_seconds: float = 0.0
     before: int = 0
     """Decisions of the stages that are over."""
+    episodes: int = 0
+    """Episodes of the stages that are over."""
     next_eval: int = 0
     next_save: int = 0
     lines: int = 0
@@ -96,7 +101,9 @@ class Trainer:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.task = Task(config)
+        check_size(self.task.graph, config, "training")
         self.validator = Validator(self.task, book.references)
+        check_size(self.validator.env.graph, config, "validation")
         self.network = GraphPolicy(Schema.of(self.task.graph), config.network).to(self.device)
         if config.warm_start_from is not None and saved is None:
             self._warm_start(config.warm_start_from)
@@ -116,7 +123,7 @@ class Trainer:
 
     def _check(self) -> None:
         """Find out now what would fail later: a teacher that is not there, an encoder that does not fit."""
-        for kind, _, _ in self.stages:
+        for kind, _ in self.stages:
             if kind in ("warm_start", "imitation"):
                 find_teacher(self.task, self._taught(kind))
         score = LoadedPolicy(self.network, self._card(None), str(self.device)).scorer()
@@ -139,15 +146,20 @@ class Trainer:
             raise InputError(f"warm_start_from {source!r}: its network is {loaded.card.network}")
         load_weights(self.network, loaded.network.state_dict(), source)
 
-    def _stages(self) -> list[tuple[str, int, float | None]]:
-        """Return (kind, decisions, seconds or None) of each stage."""
+    def _stages(self) -> list[tuple[str, int]]:
+        """Return (kind, decisions) of each stage."""
         config = self.config
-        limit, share = config.time_limit, config.warm_start_share if config.warm_start else 0.0
-        stages: list[tuple[str, int, float | None]] = []
-        if config.warm_start is not None:
-            stages.append(("warm_start", config.warm_start.n_timesteps, limit * share if limit else None))
-        stages.append((config.algorithm, config.n_timesteps, limit * (1.0 - share) if limit else None))
-        return stages
+        first = [] if config.warm_start is None else [("warm_start", config.warm_start.n_timesteps)]
+        return [*first, (config.algorithm, config.n_timesteps)]
+
+    def _seconds(self) -> float | None:
+        """Return the seconds that the present stage may take; the last one has what the others left of the limit."""
+        limit, book = self.config.time_limit, self.book
+        if limit is None:
+            return None
+        if book.stage + 1 < len(self.stages):
+            return limit * self.config.warm_start_share
+        return limit - (book.seconds - book.stage_seconds)
 
     def _make(self, stage: int) -> Learner:
         kind, config = self.stages[stage][0], self.config
@@ -171,7 +183,8 @@ class Trainer:
         self.folder = folder
         with self._signals():
             if self.resumed:
-                folder.forget_after(self.book.lines, self.book.evaluations)
+                # What was logged at the state's own decisions stays.
+                folder.forget_after(self.book.lines, self.book.evaluations, self.total + 1)
             else:
                 self._begin(folder)
             while not self.book.finished and self.stop_signal is None:
@@ -183,7 +196,9 @@ class Trainer:
 
     def _begin(self, folder: RunFolder) -> None:
         try:
-            folder.forget_after(0, 0)
+            folder.forget_after(0, 0, 0)
+            # Before the validation, which takes its time: from here on the folder holds a policy that loads.
+            save_checkpoint(folder.last, self.network, self._card(None))
             self._evaluate()
             self._save()
         except BaseException:
@@ -197,9 +212,11 @@ class Trainer:
 
     def _spent(self) -> float:
         """Return the share of the present stage's budget that is used."""
-        _, decisions, seconds = self.stages[self.book.stage]
-        share = self._learner.timesteps / decisions
-        return min(1.0, max(share, self.book.stage_seconds / seconds) if seconds else share)
+        share = self._learner.timesteps / self.stages[self.book.stage][1]
+        used, seconds = self.book.stage_seconds, self._seconds()
+        if seconds is not None:
+            share = max(share, used / seconds) if seconds > used else 1.0
+        return min(1.0, share)
 
     def _iterate(self) -> None:
         learner, book, folder = self._learner, self.book, self.folder
@@ -210,16 +227,17 @@ class Trainer:
         book.seconds += took
         book.stage_seconds += took
         speed = (learner.timesteps - before) / took
-        line = {"stage": learner.name, "timesteps": self.total, "episodes": learner.episodes}
+        line = {"stage": learner.name, "timesteps": self.total, "episodes": book.episodes + learner.episodes}
         folder.log({**line, "seconds": book.seconds, "steps_per_s": speed, **told}, self.total)
         book.lines += 1
-        over = self._spent() >= 1.0
+        over, best = self._spent() >= 1.0, book.best
         verdict = None
         if over or self.total >= book.next_eval:
             verdict = self._evaluate()
         if over:
             self._next_stage()
-        if over or self.total >= book.next_save:
+        # A new best goes with a state that knows of it, or the run that resumes might replace it by a worse one.
+        if over or book.best != best or self.total >= book.next_save:
             self._save()
         self.on_status(self._status(learner.name, speed, verdict))
 
@@ -229,6 +247,7 @@ class Trainer:
             book.finished = True
             return
         book.before += learner.timesteps
+        book.episodes += learner.episodes
         book.stage, book.stage_seconds = book.stage + 1, 0.0
         self._learner = self._make(book.stage)
 
@@ -253,6 +272,12 @@ class Trainer:
         save_checkpoint(folder.last, self.network, self._card(verdict))
         return verdict
 
+    def export(self, path: str | Path) -> None:
+        """Write Stable-Baselines3's own zip, which holds pickles; raises InputError where the run is not PPO's."""
+        if not isinstance(self._learner, PPOLearner):
+            raise InputError(f"export: Stable-Baselines3's zip needs algorithm ppo, the run is at {self._learner.name}")
+        self._learner.export(str(path))
+
     def _save(self) -> None:
         assert self.folder is not None
         self.book.next_save = self.total + self.config.save_freq
@@ -263,7 +288,7 @@ class Trainer:
         training: dict[str, Any] = {
             "command": provenance.command_line() if self.folder is None else self.folder.command,
             "seed": config.seed,
-            "algorithm": " + ".join(kind for kind, _, _ in self.stages),
+            "algorithm": " + ".join(kind for kind, _ in self.stages),
             "commit": provenance.commit(),
         }
         if verdict is not None:
@@ -285,7 +310,7 @@ class Trainer:
 
     def _status(self, stage: str, speed: float, verdict: Verdict | None) -> Status:
         book = self.book
-        budget = sum(decisions for _, decisions, _ in self.stages)
+        budget = sum(decisions for _, decisions in self.stages)
         share = self.total / budget
         if self.config.time_limit:
             share = max(share, book.seconds / self.config.time_limit)
@@ -309,6 +334,22 @@ class Trainer:
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
+
+
+def check_size(graph: GraphSpec, config: TrainConfig, what: str) -> None:
+    """Raise InputError if the padded space holds more nodes than the encoder takes.
+
+    A rare instance may be as large as that, and would end the run in its midst.
+    """
+    if config.network.encoder != "attention":
+        return
+    tokens = Schema.of(graph).tokens
+    count = sum(graph.node(name).count for name in tokens)
+    if count > LIMIT:
+        raise InputError(
+            f"{what}: encoder 'attention': {count} nodes ({', '.join(tokens)}) in the largest instance there is room "
+            f"for, but it takes at most {LIMIT}; use network.encoder pointer or gnn, or smaller instances"
+        )
 
 
 def _book(data: dict[str, Any]) -> Book:

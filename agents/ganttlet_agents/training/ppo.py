@@ -103,7 +103,7 @@ class PPOLearner:
         told = {name: float(logged[key]) for key, name in LOGGED.items()}
         recent = list(model.ep_info_buffer or ())
         if recent:
-            told["episode_return"] = float(np.mean([one["r"] for one in recent]))
+            told["episode_return"] = float(np.mean([one["r"] for one in recent])) / self.venv.reward_scale
             told["episode_length"] = float(np.mean([one["l"] for one in recent]))
         return {
             **told,

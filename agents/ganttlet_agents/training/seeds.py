@@ -8,6 +8,8 @@ STRIDE = 1_000_000
 MOST = 1_000
 VALIDATION = 2_000_000_000
 """First seed of validation instances; suites use small seeds or named instances."""
+SCALE_INDEX = 1_000_000
+"""Number among the validation seeds of the first of those episodes that set the scale of rewards."""
 
 
 def training_seed(seed: int) -> int:

@@ -1,4 +1,7 @@
-"""Frozen dataclasses from plain data: unknown keys and wrong types are errors that name the key."""
+"""Frozen dataclasses from plain data: unknown keys and wrong types are errors that name the key.
+
+A nested mapping changes what it names and leaves the rest at the default of its field.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,17 @@ from ganttlet.core.errors import InputError, check_keys
 T = TypeVar("T")
 
 
-def build(cls: type[T], data: Any, where: str) -> T:
-    """Return the dataclass ``cls`` made of the mapping ``data``; ``where`` names it in errors.
+def build(cls: type[T], data: Any, where: str, base: T | None = None) -> T:
+    """Return the dataclass ``cls`` made of the mapping ``data``.
+
+    A class with a method ``settled(given)`` has the last word on what follows from the keys that were given, and one
+    with ``of_number(value)`` turns a plain number into such a mapping.
+
+    Args:
+        cls: the dataclass.
+        data: the settings that differ from ``base``.
+        where: names them in errors.
+        base: holds the settings that are not given; the defaults of ``cls`` if None.
 
     Raises:
         InputError: for an unknown key, a value of another type, or what the class itself refuses.
@@ -24,18 +36,28 @@ def build(cls: type[T], data: Any, where: str) -> T:
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     check_keys(where, data, fields)
     hints = get_type_hints(cls)
-    values = {key: _value(hints[key], value, f"{where}: {key}") for key, value in data.items()}
-    for name, field in fields.items():
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and name not in values:
+    values = {name: default_of(field) if base is None else getattr(base, name) for name, field in fields.items()}
+    for key, value in data.items():
+        values[key] = _value(hints[key], value, f"{where}: {key}", values[key])
+    for name, value in values.items():
+        if value is dataclasses.MISSING:
             raise InputError(f"{where}: key {name!r} is missing")
     try:
-        return cls(**values)
+        made: Any = cls(**values)
+        settled: T = made.settled(data) if hasattr(made, "settled") else made
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        # A class that is read in other places, too, may name itself.
+        told = str(error).removeprefix(f"{where.rpartition(': ')[2]}: ")
+        raise InputError(f"{where}: {told}") from None
+    return settled
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
+def default_of(field: dataclasses.Field[Any]) -> Any:
+    """Return a field's default, ``dataclasses.MISSING`` if it has none."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def _value(hint: Any, value: Any, where: str, default: Any = None) -> Any:
     origin = get_origin(hint)
     if hint is float or float in get_args(hint):
         value = _number(value)
@@ -45,13 +67,13 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             return None
         classes = [option for option in options if dataclasses.is_dataclass(option)]
         if classes and isinstance(value, Mapping):
-            return build(classes[0], value, where)  # type: ignore[arg-type]
+            return _nested(classes[0], value, where, default)
         for option in options:
             if option is not type(None) and not dataclasses.is_dataclass(option) and _fits(option, value):
                 return _plain(option, value)
         raise InputError(f"{where}: expected {_words(hint)}, got {value!r}")
     if dataclasses.is_dataclass(hint):
-        return build(hint, value, where)  # type: ignore[arg-type]
+        return _nested(hint, value, where, default)
     if origin is dict or hint is dict:
         if not isinstance(value, Mapping):
             raise InputError(f"{where}: expected a mapping, got {value!r}")
@@ -62,6 +84,13 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if not _fits(hint, value):
         raise InputError(f"{where}: expected {_words(hint)}, got {value!r}")
     return _plain(hint, value)
+
+
+def _nested(cls: Any, value: Any, where: str, default: Any) -> Any:
+    number = _number(value)
+    if hasattr(cls, "of_number") and _fits(float, number):
+        value = cls.of_number(number)
+    return build(cls, value, where, default if isinstance(default, cls) else None)
 
 
 def _number(value: Any) -> Any:

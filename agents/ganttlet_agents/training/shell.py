@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from stable_baselines3.common.distributions import CategoricalDistribution, Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.preprocessing import get_action_dim
@@ -13,6 +12,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
 from ganttlet_agents.policy.network import GraphPolicy
+from ganttlet_agents.training.draws import sample_actions
 
 
 class _Nothing(BaseFeaturesExtractor):
@@ -45,12 +45,7 @@ class GraphActorCritic(ActorCriticPolicy):
         """Return actions (B,), values (B,) and log-probabilities (B,)."""
         logits, values = self._given[1](obs)
         log = logits.log_softmax(-1)
-        if deterministic:
-            actions = logits.argmax(-1)
-        else:
-            # The Gumbel-max trick; torch.multinomial checks its input, which costs more than the draw.
-            noise = torch.empty_like(log).exponential_().log_()
-            actions = (log - noise).argmax(-1)
+        actions = logits.argmax(-1) if deterministic else sample_actions(log)
         return actions, values, log.gather(1, actions.unsqueeze(1)).squeeze(1)
 
     def evaluate_actions(self, obs: PyTorchObs, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,11 +15,16 @@ from ganttlet.core.record import Instance
 from ganttlet.core.rng import random_legal
 from ganttlet.core.vector_env import BatchEnv
 from ganttlet_agents.training.config import TrainConfig
-from ganttlet_agents.training.seeds import training_seed, validation_seed
+from ganttlet_agents.training.seeds import SCALE_INDEX, training_seed, validation_seed
 
 SOURCES = ("generator", "instances", "instance", "pool_size", "pool_seed")
 OURS = ("num_envs", "autoreset_mode", "copy", "vectorization_mode", "vector_kwargs", "wrappers")
+# These shape training alone, as do all that begin with MOST; a policy is played without them.
+TRAINING_ONLY = ("illegal_penalty", "strict", "render_mode")
+MOST = "max_"
 EPISODES = 64
+# Within a run's seeds, the first one for rounds of labelling; those below are of environments' rows.
+ROUNDS = 1000
 
 
 class Task:
@@ -30,9 +35,10 @@ class Task:
 
     Attributes:
         family: the family.
-        objective: the objective's name.
+        objective: name of the objective that the reward serves.
         minimise: whether less of it is better.
-        env_kwargs: the environment's options without its instances, as a checkpoint keeps them.
+        env_kwargs: the environment's options as a checkpoint keeps them: without its instances, and without what
+            only training needs, such as a penalty or a larger padded space.
         generator: generator settings, None if the instances are fixed.
     """
 
@@ -43,11 +49,14 @@ class Task:
             if key in config.env_kwargs:
                 raise InputError(f"env_kwargs: {key!r} is set by training itself; leave it out")
         self._sources = {key: value for key, value in config.env_kwargs.items() if key in SOURCES}
-        self.env_kwargs = {key: value for key, value in config.env_kwargs.items() if key not in SOURCES}
+        self._options = {key: value for key, value in config.env_kwargs.items() if key not in SOURCES}
+        self.env_kwargs = {
+            key: value for key, value in self._options.items() if key not in TRAINING_ONLY and not key.startswith(MOST)
+        }
         probe = self.make(1, "disabled")
         self.family: Family = get_family(probe.family)
         self.graph = probe.graph
-        self.objective: str = self.env_kwargs.get("objective", next(iter(self.family.objectives)))
+        self.objective = probe.objective
         self.minimise = self.family.objectives[self.objective].sense == "min"
         self.generator: Mapping[str, Any] | None = self._sources.get("generator")
 
@@ -56,7 +65,7 @@ class Task:
         sources = {"instances": instances} if instances is not None else self._sources
         try:
             env: Any = gym.make_vec(
-                self.config.env, num_envs=rows, autoreset_mode=mode, copy=False, **self.env_kwargs, **sources
+                self.config.env, num_envs=rows, autoreset_mode=mode, copy=False, **self._options, **sources
             )
         except gym.error.Error as error:
             raise InputError(f"env {self.config.env!r}: {error}") from None
@@ -68,13 +77,20 @@ class Task:
         """Return the training seed of a row."""
         return training_seed(self.config.seed) + row
 
+    def round_seeds(self, round_number: int, count: int) -> list[int]:
+        """Return the seed of each instance of a round of labelling, of which it is drawn and under which it is played.
+
+        Whoever plays an instance of a round resets its row with its seed, so that all meet the same world.
+        """
+        first = training_seed(self.config.seed) + ROUNDS + round_number * count
+        return list(range(first, first + count))
+
     def training_instances(self, round_number: int, count: int) -> list[Instance]:
         """Return the instances of a round of labelling; rounds never repeat one but by chance."""
         if self._fresh is None or self._fresh.num_envs != count:
             self._fresh = self.make(count, "disabled")
         env = self._fresh
-        first = training_seed(self.config.seed) + 1000 + round_number * count
-        env.reset(seed=first)
+        env.reset(seed=self.round_seeds(round_number, count))
         return [env.instance(row) for row in range(count)]
 
     _fresh: BatchEnv | None = None
@@ -108,7 +124,7 @@ class Task:
         if self.config.reward_scale is not None:
             return self.config.reward_scale
         env = self.make(EPISODES, "disabled")
-        env.reset(seed=validation_seed(STRIDE_OF_SCALE))
+        env.reset(seed=validation_seed(SCALE_INDEX))
         total, actions, turn = np.zeros(EPISODES), np.zeros(EPISODES, np.int64), 0
         while not env.done.all():
             random_legal(env._mask, np.uint64(turn), actions)
@@ -117,6 +133,3 @@ class Task:
             turn += 1
         spread = float(total.std())
         return 1.0 / spread if spread > 0 else 1.0
-
-
-STRIDE_OF_SCALE = 1_000_000

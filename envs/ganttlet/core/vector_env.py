@@ -59,9 +59,13 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         state: the family's NamedTuple of arrays.
         objectives: names of the objectives shown, the first rows of ``self._objectives`` (objective_rows, B), which
             the kernel writes.
+        objective: name of the one of them that the reward serves; the first if None.
         longest_episode: most legal steps an episode can take in the padded space.
         solution_fields: names of the state arrays that make up a solution.
         options: the common options of COMMON_OPTIONS; unknown names raise InputError.
+
+    Attributes:
+        graph, objective_names, objective: as given.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012
@@ -79,6 +83,7 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         longest_episode: int,
         solution_fields: Sequence[str],
         options: Mapping[str, Any],
+        objective: str | None = None,
     ) -> None:
         chosen = common_options(type(self).__name__, options)
         self._mode = chosen["autoreset_mode"]
@@ -94,6 +99,8 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         self.num_envs = num_envs
         self.graph = graph
         self.objective_names = tuple(objectives)
+        self.objective: str = self.objective_names[0] if objective is None else objective
+        check_choice("objective", self.objective, self.objective_names)
         self._pool = pool
         self._state = state
         self._define_spaces(chosen["static"])

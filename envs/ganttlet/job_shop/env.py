@@ -82,6 +82,7 @@ class JobShopVectorEnv(BatchEnv):
             state=make_state(num_envs, jobs, machines, ops, machine_ops, insert=ordered, graph=kind == "graph"),
             objectives=OBJECTIVES if tardiness or known_due else OBJECTIVES[:2],
             objective_rows=len(OBJECTIVES),
+            objective=own["objective"],
             # Each wait passes the end of an operation or a release.
             longest_episode=2 * jobs * ops + jobs if waiting else jobs * ops,
             solution_fields=("start",),
