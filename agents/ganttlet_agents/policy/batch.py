@@ -209,5 +209,5 @@ def take(values: Tensor, index: Tensor) -> Tensor:
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean (B, d) of the real ones of ``values`` (B, N, d)."""
-    weight = mask.unsqueeze(-1).to(values.dtype)
-    return (values * weight).sum(1) / weight.sum(1).clamp(min=1.0)
+    weight = mask.unsqueeze(1).to(values.dtype)
+    return (weight @ values).squeeze(1) / weight.sum(2).clamp(min=1.0)
