@@ -258,7 +258,7 @@ MISTAKES = {
     "validation group": ((*TINY, "-p", "validation.groups.a={name: magic}"), "unknown value 'magic'"),
     "gnn without edges": (
         (*TINY, "-p", "network.encoder=gnn", "--env-kwargs", "observation:jobs"),
-        "encoder 'gnn': this observation has no edges",
+        "encoder 'gnn': this observation has no list or pointer edges",
     ),
     "attention heads": ((*TINY, "-p", "network.encoder=attention", "network.width=6"), "not a multiple of heads"),
     "attention in training": (

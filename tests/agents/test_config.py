@@ -41,7 +41,7 @@ def test_path_is_read_from_anywhere(tmp_path):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(InputError, match="suite: unknown name 'smal'; expected one of small, "):
+    with pytest.raises(InputError, match="suite: unknown name 'smal'; expected one of dmu, small, "):
         load_config("suites", "smal")
 
 
@@ -243,7 +243,12 @@ def test_mistakes_in_patterns(sack, tmp_path, monkeypatch, patterns, message):
 def test_shipped_suites_load(name):
     suite = load_suite(name)
     assert suite.about
-    entries = load_instances(suite)
+    try:
+        entries = load_instances(suite)
+    except InputError as error:
+        if "GANTTLET_DATA" not in str(error):
+            raise
+        pytest.skip(f"files of suite {name} are absent: {error}")
     assert len(entries) == sum(len(group) for group in suite.groups.values())
     for entry in entries:
         assert entry.group in suite.groups
