@@ -1,4 +1,4 @@
-"""Validation gap against training time of runs, kept and drawn.
+"""Validation gap against decisions of runs, kept and drawn.
 
     python benchmarks/learning_curves.py NAME TITLE RUN …
 
@@ -48,10 +48,16 @@ def draw(name: str, title: str, curves: dict[str, Any]) -> Path:
 
     figure, axes = pyplot.subplots(figsize=(7.0, 4.0), layout="constrained")
     for label, one in curves.items():
-        axes.plot(one["seconds"][1:], one["gap"][1:], marker="o", markersize=3, linewidth=1.2, label=label)
+        axes.plot(
+            [count / 1000 for count in one["decisions"][1:]],
+            one["gap"][1:],
+            marker="o",
+            markersize=3,
+            linewidth=1.2,
+            label=label,
+        )
     reference = next(iter(curves.values()))["reference"]
-    axes.axhline(0.0, color="0.6", linewidth=0.8)
-    axes.set(title=title, xlabel="seconds of training, validation included", ylabel=f"gap to {reference}, greedy, %")
+    axes.set(title=title, xlabel="thousands of decisions", ylabel=f"gap to {reference}, greedy, %")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     IMAGES.mkdir(parents=True, exist_ok=True)
