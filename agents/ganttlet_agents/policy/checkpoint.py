@@ -70,11 +70,6 @@ class LoadedPolicy:
     card: Card
     device: str
 
-    @property
-    def schema_digest(self) -> str:
-        """As ``card.schema_digest``."""
-        return self.card.schema_digest
-
     def scorer(self) -> Scorer:
         """Return observations (arrays, batch axis first) -> logits (rows, A) float32."""
         device = torch.device(self.device)

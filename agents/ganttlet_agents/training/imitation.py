@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ def find_teacher(task: Task, config: ImitationConfig) -> tuple[BoundMethod, Call
     return teachers[0], task.family.replay
 
 
-class _Labeller:
+class _Labeller(ABC):
     """What imitation and self-labelling share: rounds of labelled decisions, and their state."""
 
     name = ""
@@ -56,9 +57,9 @@ class _Labeller:
         self.episodes = 0
         self.round = 0
 
+    @abstractmethod
     def _label(self, instances: Sequence[Instance]) -> tuple[Decisions, int, dict[str, float]]:
         """Return decisions to imitate, how many decisions of the budget they cost, and what is logged."""
-        raise NotImplementedError
 
     def iterate(self, spent: float) -> dict[str, float]:
         """Label fresh instances and fit to them."""
