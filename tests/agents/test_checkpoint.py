@@ -109,7 +109,7 @@ def test_the_card(tmp_path):
     path = save(tmp_path, network, **fields)
     card = load_checkpoint(path).card
     assert card == make_card(network, **fields)
-    assert card.schema_digest == make_spec().digest == load_checkpoint(path).schema_digest
+    assert card.schema_digest == make_spec().digest == load_checkpoint(path).card.schema_digest
     assert card.version
     assert card.format == 1
     for_people = json.loads((tmp_path / CARD).read_text(encoding="utf-8"))
@@ -399,7 +399,7 @@ def test_what_is_shipped_can_be_loaded():
         path = find_checkpoint(name)
         loaded = load_checkpoint(name)
         assert path.stat().st_size < 1_000_000
-        assert json.loads(path.with_name(CARD).read_text(encoding="utf-8"))["schema_digest"] == loaded.schema_digest
+        assert json.loads(path.with_name(CARD).read_text(encoding="utf-8"))["schema_digest"] == loaded.card.schema_digest
         assert {"command", "seed"} <= set(loaded.card.training)
 
 
