@@ -399,7 +399,9 @@ def test_what_is_shipped_can_be_loaded():
         path = find_checkpoint(name)
         loaded = load_checkpoint(name)
         assert path.stat().st_size < 1_000_000
-        assert json.loads(path.with_name(CARD).read_text(encoding="utf-8"))["schema_digest"] == loaded.card.schema_digest
+        assert (
+            json.loads(path.with_name(CARD).read_text(encoding="utf-8"))["schema_digest"] == loaded.card.schema_digest
+        )
         assert {"command", "seed"} <= set(loaded.card.training)
 
 
