@@ -17,13 +17,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from batches import Batch, side_by_side
 
 import ganttlet
 from ganttlet.core.rng import random_legal
@@ -36,41 +36,9 @@ INSTANCES = ("ta01", "ta41", "ta80")
 BATCHES = (1, 16, 64, 256, 1024, 4096)
 
 
-class Batch:
-    """A batch and its action buffer, warmed up."""
-
-    def __init__(self, instance: str, batch: int, *, copy: bool, **options: Any) -> None:
-        self.env = JobShopVectorEnv(batch, instance=instance, copy=copy, autoreset_mode="same_step", **options)
-        self.env.reset(seed=0)
-        self.actions = np.zeros(batch, np.int64)
-        self.turn = 0
-        self.play(0.05)
-
-    def play(self, seconds: float) -> float:
-        """Return steps per second over about ``seconds``."""
-        env, mask, actions, calls, begin = self.env, self.env._mask, self.actions, 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - begin) < seconds:
-            for _ in range(8):
-                self.turn += 1
-                random_legal(mask, self.turn, actions)
-                env.step(actions)
-            calls += 8
-        return calls * env.num_envs / elapsed
-
-
-def side_by_side(batches: list[Batch], seconds: float) -> float:
-    """Return the steps per second of several batches, each in a thread of its own."""
-    rates = [0.0] * len(batches)
-
-    def work(at: int) -> None:
-        rates[at] = batches[at].play(seconds)
-
-    threads = [threading.Thread(target=work, args=(at,)) for at in range(len(batches))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(rates)
+def job_shops(instance: str, batch: int, *, copy: bool, **options: Any) -> Batch:
+    """Return a batch of one instance."""
+    return Batch(JobShopVectorEnv(batch, instance=instance, copy=copy, autoreset_mode="same_step", **options))
 
 
 def single(seconds: float, *, wrapped: bool) -> float:
@@ -98,15 +66,15 @@ def dispatch_cost() -> dict[str, float]:
     for name, call in (
         (
             "one kernel call with nothing to play (dispatch)",
-            lambda: (batch._flags.active.fill(False), batch._advance(actions)),
+            lambda: (batch.flags.active.fill(False), batch._advance(actions)),
         ),
-        ("step in place", lambda: (random_legal(batch._mask, 1, actions), batch.step_in_place(actions))),
-        ("step", lambda: (random_legal(batch._mask, 1, actions), env.step(actions[0]))),
+        ("step in place", lambda: (random_legal(batch.live_mask, 1, actions), batch.step_in_place(actions))),
+        ("step", lambda: (random_legal(batch.live_mask, 1, actions), env.step(actions[0]))),
     ):
         runs = []
         for _ in range(7):
             env.reset()
-            batch._flags.active.fill(True)
+            batch.flags.active.fill(True)
             begin = time.perf_counter()
             for _ in range(1500):
                 call()
@@ -131,8 +99,8 @@ def peer(name: str, *arguments: str) -> dict[str, object] | None:
 
 def against_jssenv(instance: str, rounds: int, seconds: float) -> dict[str, float]:
     """Take turns with JSSEnv on one instance; median rates and ratios. ``same process``: preset jssenv, copies."""
-    copied, live = Batch(instance, 256, copy=True), Batch(instance, 256, copy=False)
-    same = Batch(instance, 256, copy=True, preset="jssenv")
+    copied, live = job_shops(instance, 256, copy=True), job_shops(instance, 256, copy=False)
+    same = job_shops(instance, 256, copy=True, preset="jssenv")
     rows: dict[str, list[float]] = {"copies": [], "live": [], "same process": [], "gym.make": [], "jssenv": []}
     for _ in range(rounds):
         rows["copies"].append(copied.play(seconds))
@@ -162,7 +130,7 @@ def against_jumanji(instance: str, seconds: float) -> dict[str, object] | None:
         )  # fmt: skip
     if answer is None:
         return None
-    batch = Batch(instance, 256, copy=True)
+    batch = job_shops(instance, 256, copy=True)
     ours = statistics.median(batch.play(seconds) for _ in range(3))
     theirs = float(answer["placed_per_s"])  # type: ignore[arg-type]
     return {"copies": round(ours), "jumanji": round(theirs), "ratio": round(ours / theirs, 1), "detail": answer}
@@ -174,7 +142,7 @@ def sweep(seconds: float, batches: tuple[int, ...]) -> list[dict[str, object]]:
     for instance in INSTANCES:
         for batch in batches:
             for copy in (True, False):
-                pair = [Batch(instance, batch, copy=copy) for _ in range(2)]
+                pair = [job_shops(instance, batch, copy=copy) for _ in range(2)]
                 one = statistics.median(pair[0].play(seconds) for _ in range(3))
                 two = statistics.median(side_by_side(pair, seconds) for _ in range(3))
                 row = {"instance": instance, "batch": batch, "copies": copy}

@@ -223,7 +223,7 @@ def ours(jobs: int, machines: int, seconds: float) -> dict[str, Any]:
     task, learner, called = make(config)
     env = task.make(1, "same_step")  # loads the kernels
     env.reset(seed=0)
-    env.step(np.argmax(env._mask, axis=1))
+    env.step(np.argmax(env.live_mask, axis=1))
     rollouts, elapsed, took, begin, cpu = 0, 0.0, 0.0, time.perf_counter(), time.process_time()
     while elapsed + took < seconds:  # no update is begun that would end past the limit
         learner.iterate(elapsed / seconds)

@@ -65,7 +65,7 @@ def items_of(spec, obs, row):
     return found
 
 
-def random_obs(spec, rows, seed=0, legal=0.6):
+def random_obs(spec, rows, seed=0, legal=0.6, share=0.7):
     """Return random observations: arrays with a batch axis, masked nodes anywhere, no edge at a masked node."""
     rng = np.random.default_rng(seed)
     obs = spec.allocate(rows)
@@ -75,7 +75,7 @@ def random_obs(spec, rows, seed=0, legal=0.6):
     for row in range(rows):
         real = {}
         for node in spec.nodes:
-            mask = rng.random(node.count) < 0.7
+            mask = rng.random(node.count) < share
             mask[rng.integers(node.count)] = True
             obs[f"{node.name}_mask"][row] = mask
             real[node.name] = np.flatnonzero(mask)
@@ -152,3 +152,39 @@ def embedded(network, obs, seed=0):
     width = network.config.width
     nodes = {name: torch.randn((*mask.shape, width), generator=generator) for name, mask in batch.masks.items()}
     return batch, nodes
+
+
+# Layers by plain vector arithmetic, for twins of encoders.
+
+
+def close(one, other):
+    return torch.allclose(one, other, rtol=0, atol=1e-5)
+
+
+def norm(layer, x):
+    centred = x - x.mean()
+    return centred / torch.sqrt(centred.square().mean() + layer.eps) * layer.weight + layer.bias
+
+
+def linear(layer, x):
+    return layer.weight @ x + (0 if layer.bias is None else layer.bias)
+
+
+def feed(layers, x):
+    return linear(layers[2], linear(layers[0], x).clamp(min=0))
+
+
+def mean(vectors):
+    return sum(vectors) / len(vectors) if vectors else torch.zeros(SMALL["width"])
+
+
+def edges_of(spec, obs, row):
+    """Return edge name -> (source, target, slot) of every edge of a row."""
+    found = {}
+    for edge in spec.edges:
+        index = obs[f"{edge.name}_index"][row]
+        ends = enumerate(index) if edge.kind == "pointer" else index.T
+        found[edge.name] = [
+            (int(source), int(target), slot) for slot, (source, target) in enumerate(ends) if min(source, target) >= 0
+        ]
+    return found

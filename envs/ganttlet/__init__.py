@@ -18,4 +18,15 @@ register(
     vector_entry_point="ganttlet.job_shop.env:JobShopVectorEnv",
 )
 
+register(
+    "ganttlet/VMRescheduling-v0",
+    entry_point="ganttlet.vm_rescheduling.env:VMReschedulingEnv",
+    vector_entry_point="ganttlet.vm_rescheduling.env:VMReschedulingVectorEnv",
+)
+register(
+    "ganttlet/PodPacking-v0",
+    entry_point="ganttlet.vm_rescheduling.pods_env:PodPackingEnv",
+    vector_entry_point="ganttlet.vm_rescheduling.pods_env:PodPackingVectorEnv",
+)
+
 __all__ = ["__version__", "register"]

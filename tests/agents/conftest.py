@@ -145,6 +145,7 @@ FAMILY = Family(
     picture=lambda instance, solution, title: f"<svg><!-- {len(solution.take)} items --></svg>",
     generators={"uniform": "sizes 1 to 8"},
     presets={"plain": {"depth": 1}},
+    beside={"count": ("slack",)},
 )
 
 

@@ -13,31 +13,30 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torch_geometric")
 
 from ganttlet_agents.policy.schema import Schema  # noqa: E402
-from policies import F, embedded, make_network, make_spec, play, random_obs, tensors  # noqa: E402
+from policies import (  # noqa: E402
+    F,
+    close,
+    edges_of,
+    embedded,
+    feed,
+    linear,
+    make_network,
+    make_spec,
+    mean,
+    norm,
+    play,
+    random_obs,
+    tensors,
+)
 
 WIDTH, HEADS = 8, 2
 SEGMENTS = (Segment("task", 2), Segment("place"), Segment("context"))
 
 
-def close(one, other):
-    return torch.allclose(one, other, rtol=0, atol=1e-5)
-
-
-def norm(layer, x):
-    centred = x - x.mean()
-    return centred / torch.sqrt(centred.square().mean() + layer.eps) * layer.weight + layer.bias
-
-
-def linear(layer, x):
-    return layer.weight @ x + (0 if layer.bias is None else layer.bias)
-
-
-def feed(layers, x):
-    return linear(layers[2], linear(layers[0], x).clamp(min=0))
-
-
-def mean(vectors):
-    return sum(vectors) / len(vectors) if vectors else torch.zeros(WIDTH)
+@pytest.fixture(autouse=True)
+def padded(monkeypatch):
+    """The twins number nodes as the padded space does."""
+    monkeypatch.setattr("ganttlet_agents.policy.batch.CROWDED", 0.0)
 
 
 # Attention.
@@ -129,12 +128,10 @@ def test_attention(layers, seed):
         for name in encoded.refined:
             items = [item for kind, item in after if kind == name][::-1]
             for some in (items, items[:1]):
-                at = torch.tensor([some] * 3)
-                refined = encoded.refine(
-                    name, at, encoded.nodes[name].gather(1, at.unsqueeze(-1).expand(-1, -1, WIDTH))
-                )
-                for place, item in enumerate(some):
-                    assert close(refined[row, place], after[name, item])
+                at = torch.tensor(some)
+                refined = encoded.refine(name, torch.full_like(at, row), at, encoded.nodes[name][row, at])
+                for vector, item in zip(refined, some, strict=True):
+                    assert close(vector, after[name, item])
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -287,18 +284,6 @@ def test_width_and_heads():
 # Messages along edges.
 
 
-def edges_of(spec, obs, row):
-    """Return edge name -> (source, target, slot) of every edge of a row."""
-    found = {}
-    for edge in spec.edges:
-        index = obs[f"{edge.name}_index"][row]
-        ends = enumerate(index) if edge.kind == "pointer" else index.T
-        found[edge.name] = [
-            (int(source), int(target), slot) for slot, (source, target) in enumerate(ends) if min(source, target) >= 0
-        ]
-    return found
-
-
 def plain_pointer(encoder, spec, obs, nodes, row):
     real = {node.name: np.flatnonzero(obs[f"{node.name}_mask"][row]) for node in spec.nodes}
     state = {(name, item): nodes[name][row, item] for name, items in real.items() for item in items}
@@ -383,7 +368,7 @@ def test_the_gnn_refuses_edge_features_that_nothing_would_read(segments, edge):
     make_network(make_spec(dense=False, segments=segments), "pointer")
 
 
-@pytest.mark.parametrize("encoder", ["attention", "pointer", "gnn"])
+@pytest.mark.parametrize("encoder", ["attention", "pointer", "gnn", "tree"])
 def test_a_dense_edge_is_read_as_an_action_segment_or_refused(encoder):
     segments = (Segment("may"), Segment("at"))
     with pytest.raises(InputError, match=f"encoder '{encoder}': dense edge 'far' is no action segment"):
@@ -398,7 +383,7 @@ def test_a_dense_edge_is_read_as_an_action_segment_or_refused(encoder):
     assert [spec.decode(action)[:2] for action in changed] == [(Segment("far"), 1 * 2 + 1)]
 
 
-@pytest.mark.parametrize("encoder", ["pointer", "gnn"])
+@pytest.mark.parametrize("encoder", ["pointer", "gnn", "tree"])
 def test_observations_without_a_single_edge(encoder):
     spec = make_spec(dense=False)
     obs = random_obs(spec, 2, 0)
@@ -412,7 +397,7 @@ def test_observations_without_a_single_edge(encoder):
 
 def test_weights_do_not_depend_on_counts():
     small, large = make_spec(dense=False), make_spec(9, 8, 7, 20, 30, dense=False)
-    for encoder in ("attention", "pointer", "gnn"):
+    for encoder in ("attention", "pointer", "gnn", "tree"):
         one, other = make_network(small, encoder), make_network(large, encoder)
         shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (one, other)]
         assert shapes[0] == shapes[1]

@@ -31,6 +31,7 @@ class Stand:
 
     def __init__(self, **card):
         plain = {"family": "job_shop", "env_id": ENV, "env_kwargs": {"timing": "active"}, "decoding": {}}
+        plain["schema"] = {"phases": []}
         self.card = SimpleNamespace(**{**plain, **card})
         self.rows, self.graphs, self.complaint, self.inside = [], [], None, lambda: None
 
@@ -127,6 +128,7 @@ def test_beam(checkpoints, text):
         ({"samples": 7, "width": 5}, ":decode=beam", 5),
         ({"samples": 7}, ":samples=9", 9),
         ({"samples": 7}, ":temperature=2", 7),
+        ({"samples": 7}, ":threshold=0.9", 7),
     ],
 )
 def test_an_option_wins_over_the_checkpoint_and_that_over_the_default(checkpoints, decoding, text, rows):
@@ -141,6 +143,22 @@ def test_the_checkpoints_temperature_is_used(checkpoints):
     assert warm == solve("policy:job_shop:samples=6:temperature=9").solution.digest != plain
 
 
+def test_thresholds_reach_the_samples(checkpoints):
+    """Above the greatest probability nothing is drawn but what greedy play takes; a checkpoint's own can be undone."""
+    checkpoints.known["keen"] = Stand(decoding={"threshold": "1", "samples": 6, "temperature": 9.0})
+    greedy, keen, free, plain = (
+        solve(f"policy:{text}").solution.digest
+        for text in (
+            "job_shop",
+            "keen:decode=sample",
+            "keen:threshold=0",
+            "job_shop:samples=6:temperature=9",
+        )
+    )
+    assert keen == greedy != free == plain
+    assert one("policy:keen").method.settled["threshold"] == "1"
+
+
 # What it knows.
 
 
@@ -153,6 +171,7 @@ def test_the_checkpoints_temperature_is_used(checkpoints):
         ({}, ":samples=2", True),
         ({}, ":decode=sample", True),
         ({}, ":temperature=2", True),
+        ({}, ":threshold=0.9", True),
         ({}, ":width=1", False),
         ({}, ":width=2", True),
         ({"decode": "sample", "samples": 7}, "", True),
@@ -229,6 +248,7 @@ def test_threads_hold_while_it_plays(checkpoints):
         ("policy:job_shop:samples=8:decode=sample", "policy:job_shop:decode=sample:samples=8"),
         ("policy:job_shop:batch=128:device=cpu:threads=none", "policy:job_shop"),
         ("policy:job_shop:temperature=0.50", "policy:job_shop:temperature=0.5"),
+        ("policy:job_shop:width=none:threshold=0.99:samples=8", "policy:job_shop:samples=8:threshold=0.99"),
     ],
 )
 def test_labels(checkpoints, text, label):
@@ -292,6 +312,12 @@ def test_mistakes_name_what_was_expected(checkpoints, text, message):
         ({"decoding": {"samples": 0}}, "decoding 'samples': expected an integer of at least 1, got 0"),
         ({"decoding": {"temperature": "warm"}}, "decoding 'temperature': expected a number .* got 'warm'"),
         ({"decoding": {"temperature": 0}}, "decoding 'temperature': expected a number greater than 0"),
+        ({"decoding": {"threshold": 0.9}}, "decoding 'threshold': expected a text, got 0.9"),
+        ({"decoding": {"threshold": "high"}}, "threshold 'high': expected a number in 0 … 1"),
+        (
+            {"decoding": {"threshold": "vm/0.9"}, "schema": {"phases": ["pm"]}},
+            "threshold: phase: unknown key 'vm'; expected one of pm",
+        ),
     ],
 )
 def test_a_checkpoint_that_cannot_be_used(checkpoints, card, message):

@@ -29,7 +29,7 @@ from policies import (  # noqa: E402
 )
 
 SPEC = make_spec()
-NETWORKS = [(encoder, dense) for encoder in ("attention", "pointer", "gnn") for dense in (True, False)]
+NETWORKS = [(encoder, dense) for encoder in ("attention", "pointer", "gnn", "tree") for dense in (True, False)]
 JOB_SHOP = [
     *(("attention", kind) for kind in ("jobs", "machines", "graph")),
     *(("pointer", kind) for kind in ("jobs", "machines", "graph")),
@@ -59,12 +59,12 @@ def test_candidates_are_the_legal_actions(seed):
     found = candidates(schema, batch)
     actions = [set() for _ in range(9)]
     for segment, some in zip(SPEC.segments, found, strict=True):
-        for row, place, one in some.legal.nonzero().tolist():
-            item = int(some.item[row, place])
-            assert some.real[row, place]
+        assert some.legal.any(1).all()
+        for at, one in some.legal.nonzero().tolist():
+            item = int(some.item[at])
             action = some.first + item * segment.logits + one
             assert SPEC.decode(action) == (segment, item, one)
-            actions[row].add(action)
+            actions[int(some.row[at])].add(action)
     assert actions == [set(np.flatnonzero(mask).tolist()) for mask in obs["action_mask"]]
 
     # Logits that are their own action's number come out at that number.
@@ -82,13 +82,15 @@ def test_a_node_segment_with_two_logits():
     obs["job_mask"][0] = [1, 0, 1]
     obs["action_mask"][0] = [0, 1, 0, 0, 1, 1]
     (some,) = candidates(Schema.of(spec), prepare(Schema.of(spec), tensors(obs)))
-    assert some.item.tolist() == [[0, 2]]
-    assert some.legal.tolist() == [[[False, True], [True, True]]]
+    assert some.row.tolist() == [0, 0]
+    assert some.item.tolist() == [0, 2]
+    assert some.legal.tolist() == [[False, True], [True, True]]
 
 
 @pytest.mark.parametrize("over", ["near", "may", "at", "far", "task", "context"])
-def test_what_a_head_reads_of_a_candidate(over):
+def test_what_a_head_reads_of_a_candidate(over, monkeypatch):
     """Each item's logits against the head applied to what the item is, found by plain indexing."""
+    monkeypatch.setattr("ganttlet_agents.policy.batch.CROWDED", 0.0)
     spec = make_spec(dense=over == "far", segments=(Segment(over, 2),))
     network = make_network(spec, "attention", layers=1)
     obs = random_obs(spec, 6, 3)
@@ -128,18 +130,12 @@ def test_what_a_head_reads_of_a_candidate(over):
                         for name, mask in real.items()
                     ]
                 else:
-                    at = torch.tensor([[item]])
-                    one = encoded.nodes[over][row : row + 1, item].unsqueeze(1)
-                    parts = [_refined(encoded, over, row, at, one), *parts]
+                    at, one = torch.tensor([item]), encoded.nodes[over][row, item].unsqueeze(0)
+                    parts = [encoded.refine(over, torch.tensor([row]), at, one)[0], *parts]
                 expected = network.heads[0](torch.cat(parts)).numpy()
                 for logit in range(2):
                     if obs["action_mask"][row, 2 * item + logit]:
                         assert close(logits[row, 2 * item + logit], expected[logit])
-
-
-def _refined(encoded, over, row, at, one):
-    rows = encoded.nodes[over].shape[0]
-    return encoded.refine(over, at.expand(rows, 1), one.expand(rows, 1, -1))[row, 0]
 
 
 # Padding.
@@ -174,6 +170,28 @@ def test_rows_do_not_see_each_other(encoder, dense):
 
 
 @pytest.mark.parametrize(("encoder", "dense"), NETWORKS)
+@pytest.mark.parametrize("seed", range(3))
+def test_moving_nodes_together_changes_nothing(encoder, dense, seed, monkeypatch):
+    """Most nodes are masked anywhere; the actions keep their numbers in the padded space."""
+    spec = make_spec(7, 6, 5, 11, 8, dense=dense)
+    network = make_network(spec, encoder)
+    obs = random_obs(spec, 4, seed, share=0.35)
+    found = {}
+    for share in (0.0, 0.75, 9.0):
+        monkeypatch.setattr("ganttlet_agents.policy.batch.CROWDED", share)
+        batch = prepare(network.schema, tensors(obs))
+        widths = {name: mask.shape[1] for name, mask in batch.masks.items()}
+        found[share] = (set(batch.moved), widths, *play(network, obs))
+    assert [len(found[share][0]) for share in (0.0, 9.0)] == [0, 3]
+    most = {node.name: int((obs[f"{node.name}_mask"] != 0).sum(1).max()) for node in spec.nodes}
+    assert found[9.0][1] == most
+    assert found[0.75][0] == {name for name, width in found[0.0][1].items() if most[name] <= 0.75 * width} != set()
+    for share in (0.75, 9.0):
+        assert close(found[0.0][2], found[share][2])
+        assert close(found[0.0][3], found[share][3])
+
+
+@pytest.mark.parametrize(("encoder", "dense"), NETWORKS)
 def test_what_padding_holds_does_not_matter(encoder, dense):
     spec = make_spec(dense=dense)
     network, obs = make_network(spec, encoder), random_obs(spec, 6, 2)
@@ -191,7 +209,7 @@ def test_what_padding_holds_does_not_matter(encoder, dense):
     assert close(expected[1], found[1])
 
 
-@pytest.mark.parametrize("encoder", ["pointer", "gnn", "attention"])
+@pytest.mark.parametrize("encoder", ["pointer", "gnn", "attention", "tree"])
 @pytest.mark.parametrize("masked", [1, 3])
 def test_an_edge_to_a_masked_node_is_no_edge(encoder, masked):
     """As those of finished jobs: the last of its type, which is cut off, and one between others."""

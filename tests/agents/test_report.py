@@ -95,6 +95,33 @@ def test_summary_means_agree_with_the_rows(folder):
         assert entry.groups["few"] == pytest.approx(sum(few) / len(few))
 
 
+def test_further_objectives_stand_beside(folder):
+    rows = load_results(folder).rows
+    count, slack = summarise(rows)
+    assert (count.beside, slack.beside) == (["count", "slack"], [])
+    for entry in count.methods:
+        own = [row.values for row in rows if row.method == entry.method and row.objective == "count"]
+        means = {name: sum(values[name] for values in own) / len(own) for name in ("count", "slack")}
+        assert entry.beside == pytest.approx(means)
+    assert not any(entry.beside for entry in slack.methods)
+    # By value, the objective's own mean is the metric.
+    assert summarise([replace(row, gap=None) for row in rows])[0].beside == ["slack"]
+    shown = number(count.methods[0].beside["slack"], "value")
+    for words in (printed(rows), "".join(Page(render_report(load_results(folder))).text)):
+        assert "mean slack" in words
+        assert shown in words
+
+
+def test_values_that_rows_lack_leave_the_mean_alone(folder):
+    rows = [row for row in load_results(folder).rows if row.objective == "count"]
+    without = [replace(row, values={}) if row.instance != "s01" else row for row in rows]
+    kept = [row.values["slack"] for row in rows if row.instance == "s01" and row.method == rows[0].method]
+    assert summarise(without)[0].methods[0].beside["slack"] == pytest.approx(sum(kept) / len(kept))
+    bare = [replace(row, values={}) for row in rows]
+    assert summarise(bare)[0].methods[0].beside == {}
+    assert "mean slack" in printed(bare)
+
+
 def test_clairvoyant_methods_come_last_and_never_win(folder):
     count = summarise(load_results(folder).rows)[0]
     assert [entry.method for entry in count.methods][-1] == "rule:seer"

@@ -1,10 +1,12 @@
 import json
 import re
+import sys
 from dataclasses import asdict, replace
 
 import pytest
 
 from ganttlet.core.errors import InputError
+from ganttlet.core.family import get_family
 from ganttlet_agents.evaluation.report import render_report
 from ganttlet_agents.evaluation.results import META_SHAPE, instance_path, load_results, new_folder, solution_path
 from ganttlet_agents.evaluation.rows import (
@@ -95,7 +97,8 @@ def test_rows_hold_what_was_found(execute, sack):
         assert row.decisions == len(problem.size)
         assert row.key == row_key("sack", row.digest, "count", row.method, 3)
         solution = sack.Packing.load(solution_path(folder, row.key))
-        assert sack.validate(problem, solution).values["count"] == row.value
+        assert sack.validate(problem, solution).values == row.values
+        assert row.values["count"] == row.value
         assert sack.Sack.load(instance_path(folder, row.digest)) == problem
     exact = [row for row in rows if row.method == "solver:exact"]
     assert all(row.optimal and row.gap == 0 and row.bound == row.value and not row.deterministic for row in exact)
@@ -115,6 +118,35 @@ def test_rows_and_meta_are_read_back(execute):
     assert found.meta["objectives"]["count"]["sense"] == "max"
     assert found.meta["config_hash"] == rows[0].config_hash
     assert {row.information for row in rows if row.method == "rule:seer"} == {"clairvoyant"}
+
+
+def test_rows_of_schema_1_have_the_judged_value_only(execute):
+    rows, folder = execute("rule:smallest", "rule:crash")
+    old = []
+    for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines():
+        data = json.loads(line)
+        del data["values"]
+        old.append(json.dumps({**data, "schema": 1}))
+    (folder / "rows.jsonl").write_text("\n".join(old) + "\n", encoding="utf-8")
+    found = load_results(folder).rows
+    assert found == [replace(row, values={"count": row.value} if row.value is not None else {}) for row in rows]
+    assert {row.method: bool(row.values) for row in found} == {"rule:smallest": True, "rule:crash": False}
+
+
+def test_infinite_values_are_no_values(execute, sack, monkeypatch):
+    judge = sack.FAMILY.validate
+
+    def validate(instance, solution):
+        verdict = judge(instance, solution)
+        return replace(verdict, values={**verdict.values, "slack": float("inf")})
+
+    monkeypatch.setattr(sys.modules["sack_family"], "FAMILY", replace(sack.FAMILY, validate=validate))
+    get_family.cache_clear()
+    rows, folder = execute("rule:smallest", objectives=("count", "slack"))
+    assert load_results(folder).rows == rows
+    for row in rows:
+        assert set(row.values) == {"count"}
+        assert (row.value is None) == (row.error is not None) == (row.objective == "slack")
 
 
 def test_equal_runs_give_equal_rows_and_other_settings_another_hash(execute):
@@ -283,7 +315,7 @@ def test_half_a_last_row_is_passed_over(execute):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: {**data, "schema": 99}, r"rows\.jsonl, line 2: schema is 99, expected 1"),
+        (lambda data: {**data, "schema": 99}, r"rows\.jsonl, line 2: schema is 99, expected 1 or 2"),
         (lambda data: {**data, "extra": 1}, r"line 2: unknown key 'extra'"),
         (lambda data: {key: data[key] for key in data if key != "gap"}, r"line 2: field 'gap' is missing"),
         (lambda data: [], r"line 2: expected a mapping"),
@@ -297,6 +329,8 @@ def test_half_a_last_row_is_passed_over(execute):
         (lambda data: {**data, "method": ["x"]}, r"field 'method': got \['x'\]; expected a text"),
         (lambda data: {**data, "feasible": 1}, r"field 'feasible': got 1; expected true or false"),
         (lambda data: {**data, "sense": "up"}, r"field 'sense': got 'up'; expected 'min' or 'max'"),
+        (lambda data: {**data, "values": {"count": "x"}}, r"'values': key 'count': got 'x'; expected a number"),
+        (lambda data: {**data, "values": None}, r"field 'values': got None; expected a mapping"),
         (lambda data: {**data, "error": 3}, r"field 'error': got 3; expected a text or null"),
         (lambda data: {**data, "objective": "slack"}, r"field 'objective': unknown value 'slack'; .* count"),
     ],

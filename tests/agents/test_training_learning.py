@@ -48,7 +48,7 @@ def mean_of_random_play(config, instances, episodes=200):
     env.reset(seed=0, options={"instance": [instances[row % len(instances)] for row in range(episodes)]})
     actions, turn = np.zeros(episodes, np.int64), 0
     while not env.done.all():
-        random_legal(env._mask, np.uint64(turn), actions)
+        random_legal(env.live_mask, np.uint64(turn), actions)
         env.step(actions)
         turn += 1
     return float(env.objective_values("makespan").mean())
@@ -179,7 +179,7 @@ def test_recorded_returns_are_the_scaled_discounted_rewards_that_follow():
     for step in range(12):
         actions = data.actions[2 * step : 2 * step + 2]
         for key, part in data.observations.items():
-            np.testing.assert_array_equal(part[2 * step : 2 * step + 2], env._obs[key])
+            np.testing.assert_array_equal(part[2 * step : 2 * step + 2], env.live_observation[key])
         rewards.append(env.step(actions)[1].copy())
     for step in range(12):
         expected = sum(0.1 * 0.5 ** (at - step) * rewards[at] for at in range(step, 12))
@@ -234,7 +234,7 @@ def test_a_sample_that_was_cut_off_does_not_win(monkeypatch):
 
     monkeypatch.setattr(type(learner.sampled), "_advance", dawdle)
     data, _, told = learner._label(instances)
-    assert learner.sampled._flags.truncated.tolist() == lazy.tolist()
+    assert learner.sampled.flags.truncated.tolist() == lazy.tolist()
     values = learner.sampled.objective_values("makespan")[~lazy].reshape(3, 5)
     assert told["best_value"] == values.min(axis=1).mean() > 0
     assert told["sampled_value"] == pytest.approx(values.mean())
@@ -262,7 +262,7 @@ def test_an_illegal_action_is_not_recorded(wrong, strict):
 
     def astray(env, solutions):
         actions = replay(env, solutions)
-        if env._flags.steps[1] == 7:
+        if env.flags.steps[1] == 7:
             actions[1] = wrong
         return actions
 
@@ -341,7 +341,7 @@ def test_verdicts_are_the_evaluators_gaps_by_group():
         env = gym.make_vec(ENV, num_envs=1, instance=instance, timing="active", autoreset_mode="disabled").unwrapped
         env.reset(seed=0)
         while not env.done.all():
-            env.step(env._mask.argmax(axis=1))
+            env.step(env.live_mask.argmax(axis=1))
         values.append(env.objective_values("makespan")[0])
     gaps = np.array(values) / validator.references - 1
     assert verdict.value == pytest.approx(np.mean(values))

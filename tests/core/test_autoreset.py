@@ -203,11 +203,13 @@ def test_no_legal_episode_reaches_a_quarter_of_the_default_limit(case, name):
 def test_a_legal_last_step_at_the_limit_terminates(case, name):
     rng = np.random.default_rng(7)
     env = single(case, name).unwrapped
-    env.reset(seed=1)
-    actions, terminated = [], False
-    while not terminated:
-        actions.append(int(legal_actions(env.action_masks()[None], rng)[0]))
-        terminated = env.step(actions[-1])[2]
+    actions = []
+    while len(actions) < 2:
+        env.reset(seed=1)
+        actions, terminated = [], False
+        while not terminated:
+            actions.append(int(legal_actions(env.action_masks()[None], rng)[0]))
+            terminated = env.step(actions[-1])[2]
     exact = batch(case, name, 1, max_episode_steps=len(actions))
     exact.reset(seed=1)
     flags = [exact.step(np.array([action]))[2:4] for action in actions]

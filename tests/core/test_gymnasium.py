@@ -119,15 +119,17 @@ def test_render(case, name):
     rng = np.random.default_rng(3)
     picture = gym.make(case.env_id, **case.variants[name], render_mode="rgb_array")
     text = gym.make(case.env_id, **case.variants[name], render_mode="ansi")
-    done = False
-    _, info = picture.reset(seed=1)
-    text.reset(seed=1)
-    before = text.render()
-    while not done:
-        action = legal_action(info["action_mask"], rng)
-        _, _, terminated, truncated, info = picture.step(action)
-        text.step(action)
-        done = terminated or truncated
+    moved, seed = False, 1
+    while not moved:
+        _, info = picture.reset(seed=seed)
+        text.reset(seed=seed)
+        before, start, done = text.render(), picture.unwrapped.solution(), False
+        while not done:
+            action = legal_action(info["action_mask"], rng)
+            _, _, terminated, truncated, info = picture.step(action)
+            text.step(action)
+            done = terminated or truncated
+        moved, seed = picture.unwrapped.solution() != start, seed + 1
     image = picture.render()
     assert (image.dtype, image.ndim, image.shape[2]) == (np.uint8, 3, 3)
     assert image.std() > 0

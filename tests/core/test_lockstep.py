@@ -18,10 +18,9 @@ def test_batch_row_is_the_single_environment_and_the_oracle(case, name):
     ones = [single(case, name).unwrapped for _ in range(ROWS)]
     observation, info = many.reset(seed=20)
     starts = [one.reset(seed=20 + i) for i, one in enumerate(ones)]
-    n = many.single_action_space.n
     illegal_seen, episodes = 0, 0
     while episodes < 3:
-        oracles = [case.oracle(options, many.instance(i), n) for i in range(ROWS)]
+        oracles = [case.oracle(options, many.instance(i), many.graph) for i in range(ROWS)]
         firsts = [dict(oracle.objectives()) for oracle in oracles]
         totals, clean = np.zeros(ROWS), np.ones(ROWS, bool)
         for i in range(ROWS):
@@ -53,7 +52,7 @@ def test_batch_row_is_the_single_environment_and_the_oracle(case, name):
         for i in np.flatnonzero(clean & terminated):
             final = row_of(info["objectives"], i)
             promised = case.expected_return(options, many.instance(i), firsts[i], final)
-            assert totals[i] == pytest.approx(promised, abs=1e-9)
+            assert promised is None or totals[i] == pytest.approx(promised, abs=1e-9)
         episodes += 1
         observation, info = many.reset()
         starts = [one.reset() for one in ones]

@@ -70,3 +70,16 @@ def test_random_legal_is_uniform_over_the_mask():
     odd, even = np.bincount(out[1::2], minlength=5), np.bincount(out[::2], minlength=5)
     assert np.abs(odd[[0, 2, 4]] - 1000).max() < 120
     assert np.abs(even[[0, 2]] - 1500).max() < 130
+
+
+@pytest.mark.parametrize("actions", [1, 31, 32, 33, 64, 100, 700])
+def test_random_legal_takes_the_action_of_the_drawn_rank(actions):
+    draws = np.random.default_rng(actions)
+    mask = (draws.random((60, actions)) < draws.choice([0.02, 0.5, 1.0], (60, 1))).astype(np.int8)
+    mask[np.arange(60), draws.integers(actions, size=60)] = 1
+    out = np.full(60, -1)
+    random_legal(mask, np.uint64(9), out)
+    for row in range(60):
+        legal = np.flatnonzero(mask[row])
+        bits = plain_scramble(9 ^ plain_scramble(row)) >> 11
+        assert out[row] == legal[int(bits / 2**53 * len(legal))]

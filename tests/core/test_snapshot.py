@@ -164,11 +164,11 @@ def test_observation_is_a_pure_function_of_the_state(case, name):
     env.reset(seed=2)
     for _ in range(20):
         observation = env.step(any_actions(env.action_masks(), rng))[0]
-        for part in env._obs.values():
+        for part in env.live_observation.values():
             part.fill(77)
         env._observe(np.arange(3))
         env._show_static(np.arange(3))
-        assert_same(env._obs, observation)
+        assert_same(env.live_observation, observation)
 
 
 @both

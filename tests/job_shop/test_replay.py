@@ -39,7 +39,7 @@ def play(env, instances, choose):
     while not env.done.all():
         live = ~env.done
         actions = choose(turn)
-        assert env._mask[live, actions[live]].all()
+        assert env.live_mask[live, actions[live]].all()
         env.step(actions)
         turn += 1
     return [env.solution(row) for row in range(env.num_envs)]
@@ -49,7 +49,7 @@ def at_random(instances, timing, seed=1):
     env, actions = batch(instances, timing), np.zeros(len(instances), np.int64)
 
     def choose(turn):
-        random_legal(env._mask, np.uint64(1000 * seed + turn), actions)
+        random_legal(env.live_mask, np.uint64(1000 * seed + turn), actions)
         return actions.copy()
 
     return play(env, instances, choose)
@@ -62,7 +62,7 @@ def by_rule(instances, timing):
     def choose(turn):
         duration = env._state.jobs[:, 4].astype(float)
         duration[env._state.legal == 0] = np.inf
-        return np.where(env._state.legal.any(axis=1), duration.argmin(axis=1), env._mask.shape[1] - 1)
+        return np.where(env._state.legal.any(axis=1), duration.argmin(axis=1), env.live_mask.shape[1] - 1)
 
     return play(env, instances, choose)
 
@@ -194,7 +194,7 @@ def test_it_starts_from_the_present_state():
 
     def choose(step):
         turn[0] = step
-        return replay_actions(env, schedules) if step > 1 else np.asarray(env._mask.argmax(axis=1))
+        return replay_actions(env, schedules) if step > 1 else np.asarray(env.live_mask.argmax(axis=1))
 
     found = play(env, instances, choose)
     assert all(validate(instance, one).feasible for instance, one in zip(instances, found, strict=True))

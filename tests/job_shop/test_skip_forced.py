@@ -41,7 +41,7 @@ def test_equals_the_plain_environment(timing, reward):
         _, reward_then, _, _, info = plain.step(actions)
         returns += np.where(live, reward_then, 0.0)
         forced += play_forced(plain, info, returns)
-        for key, part in plain._obs.items():
+        for key, part in plain.live_observation.items():
             np.testing.assert_array_equal(observation[key], part, err_msg=key)
         assert not ((chosen["action_mask"].sum(axis=1) == 1) & ~short.done).any()
     np.testing.assert_allclose(rewards, returns, atol=1e-9)

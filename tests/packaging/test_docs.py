@@ -51,7 +51,8 @@ def test_commands_parse(page: Path) -> None:
         if words[0] == "evaluate.py":
             parsed = parse(words[1:], "evaluate")
             if getattr(parsed, "methods", ()):
-                assert parse_methods(parsed.methods, "job_shop")
+                named = parsed.instances[0].partition(":")[0] if parsed.instances else load_suite(parsed.suite).family
+                assert parse_methods(parsed.methods, named)
         elif words[0] == "train.py":
             assert parse(words[1:], "train") is not None
         elif words[0] == "ganttlet":

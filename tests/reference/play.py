@@ -11,9 +11,10 @@ import pytest
 import ganttlet  # noqa: F401  (registers the ids)
 from families import CASES, FamilyCase
 
-VARIANTS = [pytest.param(case, name, id=f"{case.family}-{name}") for case in CASES for name in case.variants]
-SEEDED = [pytest.param(case, name, id=f"{case.family}-{name}") for case in CASES for name in case.seeded]
-FAMILIES = [pytest.param(case, id=case.family) for case in CASES]
+VARIANTS = [pytest.param(case, name, id=f"{case.label}-{name}") for case in CASES for name in case.variants]
+SEEDED = [pytest.param(case, name, id=f"{case.label}-{name}") for case in CASES for name in case.seeded]
+FAMILIES = [pytest.param(case, id=case.label) for case in CASES]
+INDEXED = [pytest.param(case, id=case.label) for case in CASES if case.indexed]
 MODES = ("NextStep", "SameStep", "Disabled")
 
 

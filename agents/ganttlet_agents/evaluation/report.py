@@ -56,7 +56,8 @@ def render_report(results: Results, *, baseline: str | None = None, charts: int 
     for index, summary in enumerate(summaries):
         share = charts // len(summaries) + (index < charts % len(summaries))
         body.append(_objective(results, summary, rows[summary.objective], share))
-    body += [_provenance(results), _all_rows(results.rows)]
+    beside = dict.fromkeys(name for summary in summaries for name in summary.beside)
+    body += [_provenance(results), _all_rows(results.rows, list(beside))]
     template = (files("ganttlet_agents.evaluation") / "report_template.html").read_text(encoding="utf-8")
     return template.replace("{{title}}", escape(title)).replace("{{body}}", "\n".join(body))
 
@@ -126,6 +127,7 @@ def _main_table(summary: Summary) -> str:
         Column("method", text=True),
         Column(metric_title(summary), about="mean and 95 % interval"),
         Column("IQM", about="interquartile mean and 95 % interval"),
+        *(Column(f"mean {name}", about="mean over valid rows") for name in summary.beside),
         Column("valid", about="valid rows of all"),
         Column("proven", about="rows proven optimal by the method"),
         Column("s / row", about="mean wall time in seconds"),
@@ -139,7 +141,9 @@ def _main_table(summary: Summary) -> str:
             _estimate(entry.mean, summary, "best" if entry.method in best else ""),
         ]
         own.append(_estimate(entry.iqm, summary))
+        others = [entry.beside.get(name) for name in summary.beside]
         own += [
+            *(Cell(number(value, "value"), value) for value in others),
             Cell(f"{entry.feasible}/{entry.rows}", entry.feasible, look="" if entry.complete else "bad"),
             Cell(str(entry.optimal), entry.optimal),
             Cell(seconds_text(entry.seconds), entry.seconds),
@@ -275,13 +279,14 @@ def _references(meta: dict[str, Any]) -> str:
     return f"<details><summary>References ({len(rows)})</summary>{table(columns, rows)}</details>"
 
 
-def _all_rows(rows: Sequence[Row]) -> str:
+def _all_rows(rows: Sequence[Row], beside: Sequence[str]) -> str:
     columns = [
         Column("instance", text=True),
         Column("objective", text=True),
         Column("method", text=True),
         Column("seed"),
         Column("value"),
+        *map(Column, beside),
         Column("gap %"),
         Column("bound"),
         Column("status", text=True),
@@ -293,12 +298,17 @@ def _all_rows(rows: Sequence[Row]) -> str:
             Cell(row.objective),
             Cell(row.method),
             Cell(str(row.seed), row.seed),
-            Cell("–" if row.value is None else f"{row.value:.10g}", row.value, look="bad" if row.failed else ""),
+            Cell(_exact(row.value), row.value, look="bad" if row.failed else ""),
+            *(Cell(_exact(row.values.get(name)), row.values.get(name)) for name in beside),
             Cell(number(row.gap, "gap"), row.gap),
-            Cell("–" if row.bound is None else f"{row.bound:.10g}", row.bound),
+            Cell(_exact(row.bound), row.bound),
             Cell("failed" if row.failed else row.status),
             Cell(seconds_text(row.seconds), row.seconds),
         ]
         for row in rows
     ]
     return f"<details><summary>All rows ({len(rows)})</summary>{table(columns, cells)}</details>"
+
+
+def _exact(value: float | None) -> str:
+    return "–" if value is None else f"{value:.10g}"

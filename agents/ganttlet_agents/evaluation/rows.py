@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, get_type_hints
@@ -17,7 +17,7 @@ from ganttlet.core.objective import ReferenceKind
 from ganttlet_agents.evaluation.methods import Information
 from ganttlet_agents.evaluation.shapes import check_shape
 
-SCHEMA = 1
+SCHEMA = 2
 # Bounds and values are compared with a slack, since solvers report bounds in floating point.
 TOLERANCE = 1e-6
 
@@ -44,6 +44,8 @@ class Row:
         reference_conflict: True if a validated solution beats a proven bound, on both rows concerned.
         status, decisions, seconds: the method's word, its number of decisions, and its wall time in seconds.
         information, deterministic: ``causal`` or ``clairvoyant``; whether equal seeds repeat the row.
+        values: every objective that the validator named for the solution, by name; empty without a valid one. Rows
+            of schema 1 have the judged one only.
         device, commit, version: machine, source commit, ganttlet's version.
         config_hash: hash of the run's settings.
         error: why the row failed, None otherwise.
@@ -73,6 +75,7 @@ class Row:
     seconds: float
     information: Information
     deterministic: bool
+    values: Mapping[str, float]
     device: str
     commit: str | None
     version: str
@@ -98,8 +101,11 @@ class Row:
             raise InputError(f"{source}: not valid JSON: {error}") from None
         if not isinstance(data, dict):
             raise InputError(f"{source}: expected a mapping")
-        if data.get("schema") != SCHEMA:
-            raise InputError(f"{source}: schema is {data.get('schema')!r}, expected {SCHEMA}")
+        if data.get("schema") not in (1, SCHEMA):
+            raise InputError(f"{source}: schema is {data.get('schema')!r}, expected 1 or {SCHEMA}")
+        if data["schema"] == 1:
+            judged = {} if data.get("value") is None else {str(data.get("objective")): data["value"]}
+            data |= {"values": judged, "schema": SCHEMA}
         fields = dataclasses.fields(cls)
         check_keys(source, data, [field.name for field in fields])
         for field in fields:
@@ -113,7 +119,7 @@ class Row:
 
 @cache
 def _types() -> dict[str, Any]:
-    return get_type_hints(Row)
+    return get_type_hints(Row) | {"values": {"*": float}}
 
 
 def row_key(family: str, digest: str, objective: str, method: str, seed: int) -> str:

@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -105,6 +105,7 @@ class _Attempt:
     value: float | None
     feasible: bool
     error: str | None
+    values: dict[str, float] = field(default_factory=dict)
 
     @property
     def bound(self) -> float | None:
@@ -182,8 +183,7 @@ class _Runner:
             returned = method.solve(entry.instance, objective=objective, seed=seed)
             seconds = time.perf_counter() - begun
             outcome = _checked(returned, self.plan.family)
-            value, feasible, complaint = self._judge(entry, objective, outcome)
-            return _Attempt(outcome, seconds, value, feasible, complaint)
+            return self._judge(entry, objective, outcome, seconds)
         except Exception as error:
             # Whatever a method does wrong is its own row's failure and must not cost the others theirs.
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -191,17 +191,18 @@ class _Runner:
             text = f"{type(error).__name__}: {error} ({where})"
             return _Attempt(outcome, time.perf_counter() - begun, None, False, text)
 
-    def _judge(self, entry: SuiteInstance, objective: str, outcome: Outcome) -> tuple[float | None, bool, str | None]:
-        """Return value, feasibility and error of an outcome, by the family's validator alone."""
+    def _judge(self, entry: SuiteInstance, objective: str, outcome: Outcome, seconds: float) -> _Attempt:
+        """Return values, feasibility and error of an outcome, by the family's validator alone."""
         if outcome.solution is None:
-            return None, False, f"no solution (status: {outcome.status or 'not given'})"
+            return _Attempt(outcome, seconds, None, False, f"no solution (status: {outcome.status or 'not given'})")
         verdict = self.plan.family.validate(entry.instance, outcome.solution)
         if not verdict.feasible:
             more = f" (and {len(verdict.violations) - 1} more)" if len(verdict.violations) > 1 else ""
-            return None, False, f"invalid solution: {verdict.violations[0].message}{more}"
-        if objective not in verdict.values:
-            return None, True, f"objective {objective!r} is not defined on this instance"
-        return float(verdict.values[objective]), True, None
+            text = f"invalid solution: {verdict.violations[0].message}{more}"
+            return _Attempt(outcome, seconds, None, False, text)
+        values = {name: float(value) for name, value in verdict.values.items() if math.isfinite(value)}
+        missing = None if objective in values else f"objective {objective!r} is not defined on this instance"
+        return _Attempt(outcome, seconds, values.get(objective), True, missing, values)
 
     def _row(
         self,
@@ -243,6 +244,7 @@ class _Runner:
             seconds=round(attempt.seconds, 6),
             information=method.information(family),
             deterministic=method.deterministic,
+            values=attempt.values,
             device=provenance.device(),
             commit=provenance.commit(),
             version=__version__,

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from ganttlet.core.errors import InputError, check_choice
+from ganttlet.core.family import get_family
 from ganttlet_agents.evaluation.rows import Row, by_objective
 from ganttlet_agents.evaluation.statistics import Estimate, Paired, estimate, iqm, mean, paired
 
@@ -26,6 +27,7 @@ class MethodSummary:
         measured: number of rows that have the metric (a gap is undefined where the reference is 0).
         mean, iqm: over the measured rows, None if there are none. Gaps are fractions.
         groups: group -> mean of the metric.
+        beside: further objective -> mean over the valid rows that have it.
         seconds: mean wall time per row in seconds.
         rate: decisions per second, None if the method counts none.
         paired: comparison with the baseline, None for the baseline itself.
@@ -41,6 +43,7 @@ class MethodSummary:
     mean: Estimate | None
     iqm: Estimate | None
     groups: dict[str, float]
+    beside: dict[str, float]
     seconds: float
     rate: float | None
     paired: Paired | None
@@ -59,6 +62,7 @@ class Summary:
         objective, sense: what is judged.
         metric: ``gap`` where gaps exist, otherwise ``value``.
         groups: group names in order.
+        beside: objectives that the family shows beside this one; with gaps, this one first.
         methods: in the order of the run, clairvoyant ones last.
         baseline: the method of the paired comparisons.
         reference: what gaps are measured against, as the suite states it.
@@ -70,6 +74,7 @@ class Summary:
     sense: str
     metric: Metric
     groups: list[str]
+    beside: list[str]
     methods: list[MethodSummary]
     baseline: str
     reference: str
@@ -149,13 +154,17 @@ def _summary(rows: list[Row], baseline: str | None, reference: str) -> Summary:
     against = baseline if baseline in members else next(iter(members))
     groups = [group for group in dict.fromkeys(row.group for row in rows) if group]
     kinds = {row.digest: row.reference_kind for row in rows}
+    beside = list(get_family(rows[0].family).beside.get(rows[0].objective, ()))
+    if beside and metric == "gap":
+        beside.insert(0, rows[0].objective)
     return Summary(
         objective=rows[0].objective,
         sense=rows[0].sense,
         metric=metric,
         groups=groups,
+        beside=beside,
         methods=[
-            _method(own, metric, groups, None if own is members[against] else members[against])
+            _method(own, metric, groups, beside, None if own is members[against] else members[against])
             for own in members.values()
         ],
         baseline=against,
@@ -165,7 +174,9 @@ def _summary(rows: list[Row], baseline: str | None, reference: str) -> Summary:
     )
 
 
-def _method(rows: list[Row], metric: Metric, groups: list[str], against: list[Row] | None) -> MethodSummary:
+def _method(
+    rows: list[Row], metric: Metric, groups: list[str], beside: list[str], against: list[Row] | None
+) -> MethodSummary:
     values = per_instance(rows, metric)
     strata = {row.digest: row.group for row in rows}
     measured = sum(len(entries) for entries in values.values())
@@ -175,6 +186,7 @@ def _method(rows: list[Row], metric: Metric, groups: list[str], against: list[Ro
         entries = per_instance([row for row in rows if row.group == group], metric)
         if entries:
             by_group[group] = float(np.mean(np.concatenate(list(entries.values()))))
+    others = {name: [row.values[name] for row in rows if name in row.values] for name in beside}
     return MethodSummary(
         method=rows[0].method,
         information=rows[0].information,
@@ -186,6 +198,7 @@ def _method(rows: list[Row], metric: Metric, groups: list[str], against: list[Ro
         mean=estimate(values, mean, groups=strata) if measured else None,
         iqm=estimate(values, iqm, groups=strata) if measured else None,
         groups=by_group,
+        beside={name: float(np.mean(entries)) for name, entries in others.items() if entries},
         seconds=seconds / len(rows),
         rate=decisions / seconds if decisions and seconds else None,
         paired=None if against is None else _paired(rows, against, metric),

@@ -143,7 +143,8 @@ def _main_table(summary: Summary) -> Any:
     table = _table()
     table.add_column("method", overflow="fold")
     metric = metric_title(summary)
-    for title in (metric, "95 %", "IQM", "95 %", "valid", "proven", "s/row", "decisions/s"):
+    others = [f"mean {name}" for name in summary.beside]
+    for title in (metric, "95 %", "IQM", "95 %", *others, "valid", "proven", "s/row", "decisions/s"):
         table.add_column(title, justify="right", no_wrap=True)
     best = summary.best()
     for entry in summary.methods:
@@ -153,6 +154,7 @@ def _main_table(summary: Summary) -> Any:
             interval(entry.mean, summary.metric),
             number(entry.iqm.value if entry.iqm else None, summary.metric),
             interval(entry.iqm, summary.metric),
+            *(number(entry.beside.get(name), "value") for name in summary.beside),
             f"{entry.feasible}/{entry.rows}",
             str(entry.optimal),
             seconds_text(entry.seconds),

@@ -12,12 +12,17 @@ from ganttlet.core.errors import InputError
 from ganttlet_agents.policy.schema import CONTEXT, Schema, Segment
 
 ILLEGAL = -1e8
+# Nodes are moved together where no row has more than this share of the positions up to its last one.
+CROWDED = 0.75
 Obs = Mapping[str, Tensor]
 
 
 @dataclass
 class GraphBatch:
     """B observations; N, E are the largest real counts in this batch, not those of the padded space.
+
+    Behind the last real node of a type nothing is kept. Where most of what is before it is masked, the real nodes are
+    moved together, in order; what points at nodes points at where they are then.
 
     Fields:
         nodes: node type -> features (B, N, F) float32, static ones behind the others.
@@ -30,6 +35,8 @@ class GraphBatch:
         phase: (B,) int64, or None.
         legal: (B, A) bool over the padded action space.
         counts: node or edge type -> padded count of items.
+        there: node type -> (B, N) bool over the padded space, cut behind the last real node.
+        moved: node type -> (B, N) int64, the place of each node of the padded space; types moved together only.
     """
 
     nodes: dict[str, Tensor]
@@ -42,6 +49,12 @@ class GraphBatch:
     phase: Tensor | None
     legal: Tensor
     counts: dict[str, int]
+    there: dict[str, Tensor]
+    moved: dict[str, Tensor]
+
+    def place(self, name: str, row: Tensor, item: Tensor) -> Tensor:
+        """Return where nodes ``item`` (M,) of the padded space stand in ``row`` (M,)."""
+        return self.moved[name][row, item] if name in self.moved else item
 
 
 def prepare(schema: Schema, obs: Obs) -> GraphBatch:
@@ -64,57 +77,102 @@ def _prepare(schema: Schema, obs: Obs) -> GraphBatch:
     if legal.ndim != 2:
         raise InputError("observation: expected a leading batch axis; for one environment pass {key: value[None], …}")
     rows = legal.shape[0]
-    nodes, masks, full, counts = {}, {}, {}, {}
+    kept = {name: _keep(obs[f"{name}_mask"] != 0) for name in schema.nodes}
+    masks = {name: one.mask for name, one in kept.items()}
+    counts = {name: one.full.shape[1] for name, one in kept.items()}
+    nodes = {}
     for name, width in schema.nodes.items():
-        full[name] = mask = obs[f"{name}_mask"] != 0
-        real = mask.any(0).nonzero()
-        kept = int(real[-1]) + 1 if len(real) else 1
-        counts[name], masks[name] = mask.shape[1], mask[:, :kept]
         listed = schema.data["nodes"][name]
         keys = [key for key, kind in ((name, "features"), (f"{name}_static", "static_features")) if listed[kind]]
-        parts = [obs[key][:, :kept] for key in keys] or [mask.new_zeros((rows, kept, 0), dtype=torch.float32)]
+        none = masks[name].new_zeros((*masks[name].shape, 0), dtype=torch.float32)
+        parts = [kept[name].take(obs[key]) for key in keys] or [none]
         nodes[name] = torch.cat(parts, -1) if len(parts) > 1 else parts[0]
         _check_width(name, nodes[name], width)
     pointers, lists, edges = {}, {}, {}
     for edge in schema.edges:
-        sources, targets = masks[edge.source], full[edge.target]
-        lead: tuple[slice, ...] = (slice(None), slice(0, sources.shape[1]))
+        source, target = kept[edge.source], kept[edge.target]
         counts[edge.name] = counts[edge.source]
         if edge.kind == "dense":
-            lead = (*lead, slice(0, masks[edge.target].shape[1]))
             counts[edge.name] *= counts[edge.target]
+            given = target.take(source.take(obs[edge.name]).transpose(1, 2)).transpose(1, 2) if edge.features else None
         elif edge.kind == "pointer":
-            index = obs[f"{edge.name}_index"][:, : sources.shape[1]].long()
-            pointers[edge.name] = index.masked_fill(~(sources & _at(targets, index)), -1)
+            index = target.find(source.take(obs[f"{edge.name}_index"]).long())
+            pointers[edge.name] = index.masked_fill(~source.mask, -1)
+            given = source.take(obs[edge.name]) if edge.features else None
         else:
             index = obs[f"{edge.name}_index"].long()
-            there = _at(full[edge.source], index[:, 0]) & _at(targets, index[:, 1])
-            some = there.any(0).nonzero()
-            end = int(some[-1]) + 1 if len(some) else 1
+            index = torch.stack([source.find(index[:, 0]), target.find(index[:, 1])], 1)
+            some = (index >= 0).all(1)
+            end = _end(some)
             counts[edge.name] = index.shape[2]
-            lists[edge.name] = index[:, :, :end].masked_fill(~there[:, None, :end], -1)
-            lead = (slice(None), slice(0, end))
-        if edge.features:
-            edges[edge.name] = obs[edge.name][lead]
-            _check_width(edge.name, edges[edge.name], edge.features)
+            lists[edge.name] = index[:, :, :end].masked_fill(~some[:, None, :end], -1)
+            given = obs[edge.name][:, :end] if edge.features else None
+        if given is not None:
+            edges[edge.name] = given
+            _check_width(edge.name, given, edge.features)
     context = obs[CONTEXT] if schema.context else legal.new_zeros((rows, 0), dtype=torch.float32)
     _check_width(CONTEXT, context, schema.context)
-    focus = {}
-    for name, target in schema.focus.items():
-        chosen = obs[f"focus_{name}"].long().reshape(rows, 1)
-        focus[name] = chosen.masked_fill(~_at(full[target], chosen), -1).squeeze(1)
+    focus = {
+        name: kept[target].find(obs[f"focus_{name}"].long().reshape(rows, 1)).squeeze(1)
+        for name, target in schema.focus.items()
+    }
     phase = obs["phase"].long().reshape(rows) if schema.phases else None
     actions = sum(
         segment.logits * (1 if segment.over == CONTEXT else counts[segment.over]) for segment in schema.segments
     )
     if actions != legal.shape[1]:
         raise InputError(f"observation: 'action_mask' has {legal.shape[1]} actions, the policy expects {actions}")
-    return GraphBatch(nodes, masks, pointers, lists, edges, context, focus, phase, legal, counts)
+    there = {name: one.full[:, : one.end] for name, one in kept.items()}
+    moved = {name: one.place for name, one in kept.items() if one.place is not None}
+    return GraphBatch(nodes, masks, pointers, lists, edges, context, focus, phase, legal, counts, there, moved)
 
 
-def _at(mask: Tensor, index: Tensor) -> Tensor:
-    """Return (B, I) bool: ``index`` (B, I) points at a one of ``mask`` (B, N)."""
-    return mask.gather(1, index.clamp(min=0)) & (index >= 0)
+@dataclass
+class _Kept:
+    """Which nodes of a type are kept: those before ``end``, or, moved together, those at ``index`` (B, K).
+
+    Fields:
+        full: (B, N) bool, over the padded space.
+        end: behind the last real node.
+        mask: (B, K) bool, which of those kept are real.
+        index, place: (B, K) int64 and its inverse (B, N), -1 where masked; None where nodes stay where they are.
+    """
+
+    full: Tensor
+    end: int
+    mask: Tensor
+    index: Tensor | None = None
+    place: Tensor | None = None
+
+    def take(self, values: Tensor) -> Tensor:
+        """Return what is kept of ``values`` (B, N, ...)."""
+        if self.index is None:
+            return values[:, : self.end]
+        return values[torch.arange(len(values), device=values.device).unsqueeze(1), self.index]
+
+    def find(self, index: Tensor) -> Tensor:
+        """Return where the nodes ``index`` (B, I) of the padded space are, -1 for none and for masked ones."""
+        at = index.clamp(min=0)
+        found = at if self.place is None else self.place.gather(1, at)
+        return found.masked_fill(~(self.full.gather(1, at) & (index >= 0)), -1)
+
+
+def _keep(full: Tensor) -> _Kept:
+    end, most = _end(full), max(1, int(full.sum(1).max()))
+    if most > CROWDED * end:
+        return _Kept(full, end, full[:, :end])
+    place = torch.where(full, full.cumsum(1) - 1, -1)
+    index = place.new_zeros((len(full), most))
+    row, item = full.nonzero(as_tuple=True)
+    index[row, place[row, item]] = item
+    mask = torch.arange(most, device=full.device) < full.sum(1, keepdim=True)
+    return _Kept(full, end, mask, index, place)
+
+
+def _end(mask: Tensor) -> int:
+    """Return the position behind the last one of any row of ``mask`` (B, N), at least 1."""
+    real = mask.any(0).nonzero()
+    return int(real[-1]) + 1 if len(real) else 1
 
 
 def _check_width(name: str, values: Tensor, width: int) -> None:
@@ -124,19 +182,21 @@ def _check_width(name: str, values: Tensor, width: int) -> None:
 
 @dataclass
 class Candidates:
-    """The items of one segment that a legal action points at.
+    """The M items of one segment that legal actions of a batch point at, row by row and in order.
+
+    Rows in different phases have none or many, so that they are a list and no padded array.
 
     Fields:
         segment: the segment.
-        item: (B, C) int64, positions in the padded space; 0 where ``real`` is False.
-        real: (B, C) bool.
-        legal: (B, C, k) bool, for each of an item's k logits.
+        row: (M,) int64.
+        item: (M,) int64, positions in the padded space.
+        legal: (M, k) bool, for each of an item's k logits.
         first: number of the segment's first action.
     """
 
     segment: Segment
+    row: Tensor
     item: Tensor
-    real: Tensor
     legal: Tensor
     first: int
 
@@ -154,9 +214,8 @@ def candidates(schema: Schema, batch: GraphBatch) -> list[Candidates]:
         if segment.over != CONTEXT:
             there = _there(schema, batch, segment.over)
             legal = legal[:, : there.shape[1]] & there.unsqueeze(-1)
-        item, real = _positions(legal.any(-1))
-        chosen = legal.gather(1, item.unsqueeze(-1).expand(-1, -1, segment.logits)) & real.unsqueeze(-1)
-        found.append(Candidates(segment, item, real, chosen, first))
+        row, item = legal.any(-1).nonzero(as_tuple=True)
+        found.append(Candidates(segment, row, item, legal[row, item], first))
         first += size
     return found
 
@@ -165,10 +224,10 @@ def _there(schema: Schema, batch: GraphBatch, over: str) -> Tensor:
     """Return (B, I) bool: which of the first I items of a node or edge type are there; none are behind them."""
     edge = schema.edge(over)
     if edge is None:
-        return batch.masks[over]
+        return batch.there[over]
     if edge.kind == "list":
         return (batch.lists[over] >= 0).all(1)
-    sources, targets = batch.masks[edge.source], batch.masks[edge.target]
+    sources, targets = batch.there[edge.source], batch.there[edge.target]
     if edge.kind == "pointer":
         return sources
     pairs = sources.unsqueeze(2) & targets.unsqueeze(1)
@@ -176,35 +235,28 @@ def _there(schema: Schema, batch: GraphBatch, over: str) -> Tensor:
     return torch.nn.functional.pad(pairs, padding).flatten(1)
 
 
-def _positions(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the positions of the ones in each row of ``mask`` (B, N), in order, as (B, C) and which are real."""
-    count = mask.sum(1)
-    width = max(1, int(count.max()))
-    row, column = mask.nonzero(as_tuple=True)
-    position = mask.new_zeros((mask.shape[0], width), dtype=torch.int64)
-    place = mask.cumsum(1)[row, column] - 1
-    position[row, place] = column
-    return position, torch.arange(width, device=mask.device) < count.unsqueeze(1)
-
-
 def scatter_logits(batch: GraphBatch, parts: list[tuple[Candidates, Tensor]]) -> Tensor:
-    """Return logits (B, A) of the padded action space from those of the candidates (B, C, k); ILLEGAL elsewhere."""
+    """Return logits (B, A) of the padded action space from those of the candidates (M, k); ILLEGAL elsewhere."""
     out = torch.full(batch.legal.shape, ILLEGAL, dtype=torch.float32, device=batch.legal.device)
     for some, logits in parts:
-        k = some.segment.logits
-        row, place, one = some.legal.nonzero(as_tuple=True)
-        action = some.first + some.item[row, place] * k + one
-        out = out.index_put((row, action), logits[row, place, one].float())
+        at, one = some.legal.nonzero(as_tuple=True)
+        action = some.first + some.item[at] * some.segment.logits + one
+        out = out.index_put((some.row[at], action), logits[at, one].float())
     return out
 
 
 def take(values: Tensor, index: Tensor) -> Tensor:
     """Return values[b, index[b, i]] (B, I, d) of ``values`` (B, N, d); zeros where ``index`` (B, I) is -1."""
-    rows, count, width = values.shape
+    row = torch.arange(index.shape[0], device=index.device).unsqueeze(1).expand_as(index)
+    return pick(values, row.reshape(-1), index.reshape(-1)).view(*index.shape, -1)
+
+
+def pick(values: Tensor, row: Tensor, index: Tensor) -> Tensor:
+    """Return values[row, index] (M, d) of ``values`` (B, N, d); zeros where ``index`` (M,) is -1."""
+    _, count, width = values.shape
     # Whole rows of one flat table are copied faster, and summed back faster, than element by element.
-    first = torch.arange(rows, device=index.device).unsqueeze(1) * count
-    found = values.reshape(-1, width).index_select(0, (index.clamp(min=0) + first).reshape(-1))
-    return found.view(rows, -1, width) * (index >= 0).unsqueeze(-1)
+    found = values.reshape(-1, width).index_select(0, row * count + index.clamp(min=0))
+    return found * (index >= 0).unsqueeze(-1)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

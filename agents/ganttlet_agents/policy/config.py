@@ -8,7 +8,7 @@ from typing import Any
 
 from ganttlet.core.errors import InputError, check_choice, check_keys
 
-ENCODERS = ("attention", "pointer", "gnn")
+ENCODERS = ("attention", "pointer", "gnn", "tree")
 LARGEST = 2**16
 
 
@@ -17,11 +17,12 @@ class NetworkConfig:
     """What a GraphPolicy is made of; sizes follow from the schema."""
 
     encoder: str = "attention"
-    """attention, pointer or gnn."""
+    """attention, pointer, gnn or tree."""
     width: int = 64
     """Width of every embedding."""
     layers: int = 2
-    """Rounds of the encoder; attention's last one serves candidates alone where actions point at nodes and no edges."""
+    """Rounds of the encoder; the last one of attention, and of tree for members, serves candidates alone where actions
+    point at nodes and no edges."""
     heads: int = 4
     """Attention heads."""
     hidden: int = 128

@@ -15,14 +15,15 @@ from ganttlet.core.family import get_family
 from ganttlet.core.options import as_count, as_number
 from ganttlet.core.record import Instance
 from ganttlet_agents.evaluation.methods import ANY_FAMILY, ANY_NAME, Information, MethodType, Option, Outcome
-from ganttlet_agents.search import Decoded, Scorer, beam, greedy, make_batch, sample
+from ganttlet_agents.search import Decoded, Scorer, beam, greedy, make_batch, read_threshold, sample
+from ganttlet_agents.search.threshold import quantiles_of
 
 if TYPE_CHECKING:
     from ganttlet_agents.policy.checkpoint import LoadedPolicy
 
 DECODES = ("greedy", "sample", "beam")
-DEFAULTS: Mapping[str, Any] = {"decode": "greedy", "samples": 64, "temperature": 1.0, "width": 16}
-NEEDS = {"samples": "sample", "temperature": "sample", "width": "beam"}
+DEFAULTS: Mapping[str, Any] = {"decode": "greedy", "samples": 64, "temperature": 1.0, "threshold": None, "width": 16}
+NEEDS = {"samples": "sample", "temperature": "sample", "threshold": "sample", "width": "beam"}
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -34,6 +35,7 @@ class Decoding:
         decode: one of DECODES.
         samples: sequences under ``sample``, the greedy one included.
         temperature: of the samples.
+        threshold: what is not drawn under ``sample``, as :func:`read_threshold` reads it, or None.
         width: sequences kept under ``beam``.
         batch: most sequences played at once under ``sample``.
     """
@@ -41,6 +43,7 @@ class Decoding:
     decode: str
     samples: int
     temperature: float
+    threshold: str | None
     width: int
     batch: int
 
@@ -103,6 +106,7 @@ class PolicyMethod:
                 instance,
                 samples=how.samples,
                 temperature=how.temperature,
+                threshold=None if how.threshold is None else read_threshold(how.threshold),
                 seed=seed,
                 objective=chosen,
             )
@@ -128,6 +132,8 @@ def build(options: dict[str, Any], *, name: str, family: str) -> PolicyMethod:
         raise InputError(f"method policy:{name}: this policy plays {policy.card.family}, not {family}")
     check_choice(f"method policy:{name}: env_id of the checkpoint", policy.card.env_id, get_family(family).env_ids)
     decoding = _decoding(name, options, policy.card.decoding)
+    if decoding.threshold is not None:
+        quantiles_of(read_threshold(decoding.threshold), policy.card.schema["phases"])
     return PolicyMethod(policy, policy.scorer(), decoding, options["threads"])
 
 
@@ -164,6 +170,8 @@ def _decoding(name: str, options: Mapping[str, Any], card: Mapping[str, Any]) ->
         as_count(f"{what} {key!r}", chosen[key])
     if as_number(f"{what} 'temperature'", chosen["temperature"], 0.0, float("inf")) == 0.0:
         raise InputError(f"{what} 'temperature': expected a number greater than 0, got 0")
+    if chosen["threshold"] is not None and not isinstance(chosen["threshold"], str):
+        raise InputError(f"{what} 'threshold': expected a text, got {chosen['threshold']!r}")
     return Decoding(**chosen, batch=options["batch"])
 
 
@@ -193,11 +201,15 @@ def _above_zero(value: float) -> str | None:
     return None if value > 0.0 else f"{value:g} is too small; expected a number greater than 0"
 
 
+def _readable(value: str) -> None:
+    read_threshold(value)
+
+
 OPTIONS = {
     "decode": Option(
         str,
         None,
-        "how sequences are made; what samples, temperature or width imply, else the checkpoint's own, else greedy",
+        "how sequences are made; what an option of sampling or beam implies, else the checkpoint's own, else greedy",
         choices=DECODES,
     ),
     "samples": Option(
@@ -205,6 +217,13 @@ OPTIONS = {
     ),
     "temperature": Option(
         float, None, "what logits are divided by in sampling; the checkpoint's, else 1", check=_above_zero
+    ),
+    "threshold": Option(
+        str,
+        None,
+        "quantile of each decision's probabilities below which nothing is drawn in sampling: a number in 0 … 1, or one "
+        "by phase, as vm/0.995+pm/0.98; 0 for none; the checkpoint's, else 0",
+        check=_readable,
     ),
     "width": Option(int, None, "sequences a beam keeps; the checkpoint's number, else 16", minimum=1),
     "batch": Option(int, 128, "most samples played at once, for memory's sake", minimum=1),

@@ -14,6 +14,7 @@ from ganttlet_agents.policy.batch import (
     Obs,
     candidates,
     masked_mean,
+    pick,
     prepare,
     scatter_logits,
     take,
@@ -79,8 +80,7 @@ class GraphPolicy(nn.Module):
         whole = torch.cat([around, *pooled], -1)
         parts = []
         for some, head in zip(candidates(self.schema, batch), self.heads, strict=True):
-            over = some.segment.over
-            read = whole.unsqueeze(1) if over == CONTEXT else self._items(batch, encoded, some, around)
+            read = whole[some.row] if some.segment.over == CONTEXT else self._items(batch, encoded, some, around)
             parts.append((some, head(read)))
         return scatter_logits(batch, parts), self.value(whole).squeeze(-1)
 
@@ -97,27 +97,30 @@ class GraphPolicy(nn.Module):
         return 4 if edge.features else 3
 
     def _items(self, batch: GraphBatch, encoded: Encoded, some: Candidates, around: Tensor) -> Tensor:
-        """Return what the head reads of each candidate node or edge: (B, C, width of its parts)."""
-        over, item = some.segment.over, some.item
-        shared = around.unsqueeze(1).expand(-1, item.shape[1], -1)
+        """Return what the head reads of each candidate node or edge: (M, width of its parts)."""
+        over, row, item = some.segment.over, some.row, some.item
+        shared = around.index_select(0, row)
         edge = self.schema.edge(over)
         if edge is None:
-            embedded = take(encoded.nodes[over], item)
+            at = batch.place(over, row, item)
+            embedded = pick(encoded.nodes[over], row, at)
             if encoded.refine is not None and over in encoded.refined:
-                embedded = encoded.refine(over, item, embedded)
+                embedded = encoded.refine(over, row, at, embedded)
             return torch.cat([embedded, shared], -1)
+        slot = item
         if edge.kind == "list":
-            source, target = (batch.lists[over][:, end].gather(1, item) for end in (0, 1))
+            source, target = batch.lists[over][row, :, item].unbind(1)
         elif edge.kind == "pointer":
-            source, target = item, batch.pointers[over].gather(1, item)
+            source = slot = batch.place(edge.source, row, item)
+            target = batch.pointers[over][row, source]
         else:
-            count = batch.counts[over] // batch.counts[edge.source]
-            source, target = item // count, item % count
-        found = [take(encoded.nodes[edge.source], source), take(encoded.nodes[edge.target], target), shared]
+            count = batch.counts[edge.target]
+            source = batch.place(edge.source, row, item // count)
+            target = batch.place(edge.target, row, item % count)
+        found = [pick(encoded.nodes[edge.source], row, source), pick(encoded.nodes[edge.target], row, target), shared]
         if edge.features:
-            row = torch.arange(item.shape[0], device=item.device).unsqueeze(1)
             values = batch.edges[over]
-            given = values[row, source, target] if edge.kind == "dense" else values[row, item]
+            given = values[row, source, target] if edge.kind == "dense" else values[row, slot]
             found.append(self.edge_inputs[over](torch.asinh(given)))
         return torch.cat(found, -1)
 

@@ -3,5 +3,6 @@
 from ganttlet_agents.search.batch import Decoded, Scorer, make_batch
 from ganttlet_agents.search.beam import beam
 from ganttlet_agents.search.decode import decode_many, greedy, sample
+from ganttlet_agents.search.threshold import read_threshold
 
-__all__ = ["Decoded", "Scorer", "beam", "decode_many", "greedy", "make_batch", "sample"]
+__all__ = ["Decoded", "Scorer", "beam", "decode_many", "greedy", "make_batch", "read_threshold", "sample"]

@@ -14,6 +14,7 @@ from ganttlet.core.record import Solution
 from ganttlet.core.vector_env import BatchEnv, Obs
 from ganttlet_agents.search.batch import (
     Decoded,
+    Floats,
     Ints,
     Scorer,
     begin,
@@ -23,6 +24,7 @@ from ganttlet_agents.search.batch import (
     objective_of,
     ranking,
 )
+from ganttlet_agents.search.threshold import Threshold, keep_probable, quantiles_of
 
 __all__ = ["Decoded", "Scorer", "decode_many", "greedy", "sample"]
 
@@ -76,6 +78,7 @@ def sample(
     *,
     samples: int,
     temperature: float = 1.0,
+    threshold: Threshold | None = None,
     seed: int = 0,
     objective: str | None = None,
 ) -> Decoded:
@@ -91,15 +94,18 @@ def sample(
         instance: what ``env.reset`` takes: a record, name, path or mapping.
         samples: number of sequences, at least 1.
         temperature: what logits are divided by before sampling, greater than 0.
+        threshold: a quantile in 0 … 1 of each decision's probabilities (at ``temperature``, over the legal actions)
+            below which no action is drawn, for all decisions or by phase; phases not named have none.
         seed: of the samples.
         objective: what the best is chosen by; the environment's first if None.
 
     Raises:
-        InputError: as :func:`greedy`, and for a wrong number of samples, temperature or seed.
+        InputError: as :func:`greedy`, and for a wrong number of samples, temperature, threshold or seed.
     """
     samples, temperature = as_count("samples", samples), as_number("temperature", temperature, 0.0, float("inf"))
     if temperature == 0.0:
         raise InputError("temperature: expected a number greater than 0, got 0")
+    quantiles = None if threshold is None else quantiles_of(threshold, env.graph.phases)
     objective, sign = objective_of(env, objective)
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(as_seed("seed", seed)).spawn(samples)]
     all_values = np.full(samples, np.nan)
@@ -107,8 +113,11 @@ def sample(
     total = 0
     for first in range(0, samples, env.num_envs):
         count = min(env.num_envs, samples - first)
+        obs = begin(env, instance)
         choose = _perturbed(streams[first : first + count], temperature, first == 0)
-        decisions, terminated = _play(env, score, begin(env, instance), count, choose)
+        if quantiles is not None:
+            choose = _among_probable(choose, obs, quantiles, temperature)
+        decisions, terminated = _play(env, score, obs, count, choose)
         total += int(decisions.sum())
         all_values[first : first + count] = final_values(env, objective, terminated)[:count]
         keys = ranking(all_values[first : first + count], sign)
@@ -132,6 +141,16 @@ def _perturbed(streams: Sequence[np.random.Generator], temperature: float, first
         return actions
 
     return choose
+
+
+def _among_probable(choose: Choice, obs: Obs, quantiles: Floats, temperature: float) -> Choice:
+    """Return ``choose`` among the actions that the quantile of their row's phase, in the live ``obs``, leaves."""
+
+    def choose_probable(logits: NDArray[Any], rows: Ints) -> Ints:
+        phase = obs["phase"][rows, 0] if "phase" in obs else np.zeros(len(rows), np.int64)
+        return choose(keep_probable(logits, quantiles[phase], temperature), rows)
+
+    return choose_probable
 
 
 def _play(env: BatchEnv, score: Scorer, obs: Obs, count: int, choose: Choice) -> tuple[Ints, NDArray[np.bool_]]:

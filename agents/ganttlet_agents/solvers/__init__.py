@@ -1,5 +1,5 @@
 """Exact and bound-giving reference solvers; the packages they need are imported when they run."""
 
-from ganttlet_agents.solvers import job_shop
+from ganttlet_agents.solvers import job_shop, pod_packing
 
-METHODS = (*job_shop.METHODS,)
+METHODS = (*job_shop.METHODS, *pod_packing.METHODS)

@@ -6,21 +6,19 @@ Source of the model: the interval formulation of OR-Tools' documentation; a rule
 from __future__ import annotations
 
 import math
-import os
-import threading
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ganttlet.core.errors import InputError, MissingExtraError, check_choice
-from ganttlet.core.options import as_count, as_number
+from ganttlet.core.errors import InputError, check_choice
 from ganttlet.job_shop.bounds import lower_bound
-from ganttlet.job_shop.instance import INT32_MAX, Array, JobShopInstance
+from ganttlet.job_shop.instance import Array, JobShopInstance
 from ganttlet.job_shop.library import resolve
 from ganttlet.job_shop.solution import OBJECTIVES, Schedule, validate
 from ganttlet_agents.evaluation.methods import MethodType, Option, Outcome, method_types
+from ganttlet_agents.solvers.cpsat_run import check_limits, cp_model, make_solver, run_solver
 
 DEFAULT_TIME = 10.0
 
@@ -75,19 +73,13 @@ def solve_cpsat(
     begun = time.perf_counter()
     instance = resolve(instance)
     check_choice("objective", objective, OBJECTIVES)
-    for name, limit in (("time_limit", time_limit), ("deterministic_limit", deterministic_limit)):
-        if limit is not None:
-            as_number(name, limit, 0.0, float("inf"))
-    if workers is not None:
-        as_count("workers", workers)
+    check_limits(time_limit, deterministic_limit, workers)
     if "tardiness" in objective and instance.due is None:
         raise InputError(f"objective {objective!r} needs due dates, and instance {instance.name} has none")
     given = _hint_schedule(instance, objective, hint)
     model = _Model(instance, objective, given)
-    solver = _solver(time_limit, deterministic_limit, workers, seed)
-    status = solver.status_name(_interruptible(solver, model.model)).lower()
-    if status not in ("optimal", "feasible", "unknown"):
-        raise RuntimeError(f"CP-SAT ended with {status!r} on {instance.name}: {model.model.validate()}")
+    solver = make_solver(time_limit, deterministic_limit, workers, seed)
+    status = run_solver(solver, model.model, instance.name)
     schedule, bound = given, lower_bound(instance, objective)
     if status != "unknown":
         schedule = Schedule(model.starts(solver), instance.digest)
@@ -103,9 +95,8 @@ class _Model:
     """The CP-SAT model of one instance and objective."""
 
     def __init__(self, instance: JobShopInstance, objective: str, hint: Schedule | None) -> None:
-        cp_model = _cp_model()
         self.instance = instance
-        self.model = model = cp_model.CpModel()
+        self.model = model = cp_model().CpModel()
         # A regular objective has an optimum that never idles all machines at once after the last release.
         self.horizon = int(instance.release.max()) + int(instance.work.sum())
         if hint is not None and objective == "makespan":
@@ -166,60 +157,6 @@ class _Model:
         return start
 
 
-def _cp_model() -> Any:
-    try:
-        from ortools.sat.python import cp_model
-    except ImportError:
-        raise MissingExtraError("ortools", "eval") from None
-    return cp_model
-
-
-def _solver(time_limit: float | None, deterministic: float | None, workers: int | None, seed: int) -> Any:
-    solver = _cp_model().CpSolver()
-    parameters = solver.parameters
-    if time_limit is not None:
-        parameters.max_time_in_seconds = time_limit
-    if deterministic is not None:
-        parameters.max_deterministic_time = deterministic
-    repeatable = deterministic is not None and time_limit is None
-    parameters.num_workers = workers or (1 if repeatable else available_cores())
-    parameters.random_seed = seed % INT32_MAX
-    parameters.catch_sigint_signal = False
-    return solver
-
-
-def available_cores() -> int:
-    """Return the number of cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _interruptible(solver: Any, model: Any) -> Any:
-    """Solve in a second thread, because Python sees Ctrl-C only between bytecodes of the main thread."""
-    outcome: list[Any] = []
-
-    def work() -> None:
-        try:
-            outcome.append(solver.solve(model))
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while thread.is_alive():
-            thread.join(0.2)
-    except BaseException:
-        while thread.is_alive():
-            # The call does nothing until the search has begun, so it is repeated.
-            solver.stop_search()
-            thread.join(0.2)
-        raise
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
-
-
 def _hint_schedule(instance: JobShopInstance, objective: str, hint: str | Schedule | None) -> Schedule | None:
     if hint is None:
         return None
@@ -267,7 +204,7 @@ class CpSat:
 
     def warm_up(self, instance: Any, *, objective: str) -> None:
         """Import OR-Tools, which takes about a second."""
-        _cp_model()
+        cp_model()
 
 
 def _known_rule(name: str) -> str | None:

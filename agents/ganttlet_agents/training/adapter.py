@@ -34,8 +34,8 @@ class BatchVecEnv(VecEnv):
         self.render_mode = env.render_mode
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self._pages: tuple[Obs, Obs] = (
-            {key: part.copy() for key, part in env._obs.items()},
-            {key: part.copy() for key, part in env._obs.items()},
+            {key: part.copy() for key, part in env.live_observation.items()},
+            {key: part.copy() for key, part in env.live_observation.items()},
         )
         self._page = 0
         self._actions = np.zeros(env.num_envs, np.int64)
@@ -85,7 +85,7 @@ class BatchVecEnv(VecEnv):
     def _turn(self) -> Obs:
         self._page ^= 1
         page = self._pages[self._page]
-        for key, part in self.env._obs.items():
+        for key, part in self.env.live_observation.items():
             np.copyto(page[key], part)
         return page
 

@@ -17,6 +17,7 @@ from ganttlet_agents.training.config import FitConfig
 from ganttlet_agents.training.draws import sorted_batches
 
 Array = np.ndarray[Any, Any]
+NOTHING = -1
 
 
 @dataclass
@@ -42,7 +43,8 @@ def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -
 
     Args:
         env: the batch, autoreset disabled.
-        choose: number of the step -> actions (B,); those of rows that are done are ignored.
+        choose: number of the step -> actions (B,); those of rows that are done are ignored. -1 for a row that has
+            nothing more to show: it is not recorded any further.
         reward_scale: factor on rewards.
 
     Raises:
@@ -53,17 +55,22 @@ def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -
     rows: list[Array] = []
     rewards: list[Array] = []
     discounts: list[Array] = []
-    while not env.done.all():
-        live = np.flatnonzero(~env.done)
+    over = env.done.copy()
+    while True:
         actions = choose(len(acted))
-        seen.append({key: part[live] for key, part in env._obs.items()})
+        over |= env.done | (actions == NOTHING)
+        live = np.flatnonzero(~over)
+        if not len(live):
+            break
+        actions = np.where(over, env.live_mask.argmax(axis=1), actions)
+        seen.append({key: part[live] for key, part in env.live_observation.items()})
         acted.append(actions[live])
         rows.append(live)
         _check_legal(env, live, actions)
         env.step_in_place(actions)
-        rewards.append(env._flags.reward.copy())
-        discounts.append(env._flags.discount.copy())
-    cut = np.flatnonzero(~env._flags.terminated)
+        rewards.append(np.where(over, 0.0, env.flags.reward))
+        discounts.append(env.flags.discount.copy())
+    cut = np.flatnonzero(env.flags.truncated & env.done)
     if len(cut):
         name = env.instance(int(cut[0])).name
         raise InputError(f"recording: {name} was not played to its end; raise max_episode_steps")
@@ -81,13 +88,13 @@ def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -
 
 def _check_legal(env: BatchEnv, live: Array, actions: Array) -> None:
     """Raise InputError for the first action of a live row that its mask forbids, before anything is played."""
-    mask = env._mask
+    mask = env.live_mask
     chosen = actions[live]
     legal = (chosen >= 0) & (chosen < mask.shape[1])
     legal &= mask[live, np.where(legal, chosen, 0)] != 0
     if not legal.all():
         row = int(live[np.argmin(legal)])
-        step, name = int(env._flags.steps[row]), env.instance(row).name
+        step, name = int(env.flags.steps[row]), env.instance(row).name
         raise InputError(f"recording: {name}: action {int(actions[row])} is illegal at decision {step}")
 
 

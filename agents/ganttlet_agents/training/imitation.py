@@ -159,13 +159,13 @@ class SelfLabelling(_Labeller):
         while not env.done.all():
             live = np.flatnonzero(~env.done)
             actions = np.zeros(env.num_envs, np.int64)
-            actions[live] = self._sample({key: part[live] for key, part in env._obs.items()})
+            actions[live] = self._sample({key: part[live] for key, part in env.live_observation.items()})
             played.append(actions)
             cost += len(live)
             env.step_in_place(actions)
         objective, sign = objective_of(env, self.task.objective)
         # A sequence that was cut off has no value, and is none to imitate.
-        values = final_values(env, objective, env._flags.terminated).reshape(len(instances), count)
+        values = final_values(env, objective, env.flags.terminated).reshape(len(instances), count)
         keys = ranking(values, sign)
         best = keys.argmin(axis=1)
         for instance, key in zip(instances, keys.min(axis=1), strict=True):

@@ -130,7 +130,7 @@ class Trainer:
         self.validator.check(score)
         env = self.task.make(EPISODES, "disabled")
         env.reset(seed=self.task.seed_of(0))
-        score(env._obs)
+        score(env.live_observation)
 
     def _set_state(self, state: State) -> None:
         try:

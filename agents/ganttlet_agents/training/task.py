@@ -127,7 +127,7 @@ class Task:
         env.reset(seed=validation_seed(SCALE_INDEX))
         total, actions, turn = np.zeros(EPISODES), np.zeros(EPISODES, np.int64), 0
         while not env.done.all():
-            random_legal(env._mask, np.uint64(turn), actions)
+            random_legal(env.live_mask, np.uint64(turn), actions)
             _, reward, _, _, _ = env.step(actions)
             total += reward
             turn += 1

@@ -75,7 +75,7 @@ class Validator:
     def check(self, score: Scorer) -> None:
         """Ask for the scores of the first decisions, so that an encoder that does not fit is known at once."""
         self.env.reset(seed=[0] * self.env.num_envs, options={"instance": self.instances})
-        score(self.env._obs)
+        score(self.env.live_observation)
 
     def judge(self, score: Scorer) -> Verdict:
         """Play greedily and judge; an invalid solution raises AssertionError, for then the environment is wrong.

@@ -54,7 +54,7 @@ class SingleEnv(gym.Env[Obs, Any]):
         except (TypeError, OverflowError):
             raise InputError(f"action: expected an integer, got {action!r}") from None
         self.batch.step_in_place(self._action)
-        flags = self.batch._flags
+        flags = self.batch.flags
         return (
             self._observation(),
             float(flags.reward[0]),
@@ -65,7 +65,7 @@ class SingleEnv(gym.Env[Obs, Any]):
 
     def action_masks(self) -> NDArray[np.int8]:
         """Return the action mask (n,) int8, as sb3-contrib asks for it."""
-        mask: NDArray[np.int8] = self.batch._mask[0].copy()
+        mask: NDArray[np.int8] = self.batch.live_mask[0].copy()
         return mask
 
     def render(self) -> Any:
@@ -98,15 +98,15 @@ class SingleEnv(gym.Env[Obs, Any]):
 
     def _observation(self) -> Obs:
         if self.batch.copy:
-            return {key: part[0].copy() for key, part in self.batch._obs.items()}
-        return {key: part[0] for key, part in self.batch._obs.items()}
+            return {key: part[0].copy() for key, part in self.batch.live_observation.items()}
+        return {key: part[0] for key, part in self.batch.live_observation.items()}
 
     def _info(self) -> dict[str, Any]:
         batch = self.batch
         values = batch._objectives[:, 0].tolist()
         return {
-            "action_mask": batch._mask[0].copy() if batch.copy else batch._mask[0],
-            "illegal_action": bool(batch._flags.illegal[0]),
-            "discount": float(batch._flags.discount[0]),
+            "action_mask": batch.live_mask[0].copy() if batch.copy else batch.live_mask[0],
+            "illegal_action": bool(batch.flags.illegal[0]),
+            "discount": float(batch.flags.discount[0]),
             "objectives": dict(zip(batch.objective_names, values, strict=False)),
         }

@@ -14,7 +14,10 @@ from ganttlet.core.objective import Objective, ObjectiveSpec, Reference
 from ganttlet.core.record import Instance, Solution
 
 GROUP = "ganttlet.families"
-BUILT_IN = {"job_shop": "ganttlet.job_shop:FAMILY"}
+BUILT_IN = {
+    "job_shop": "ganttlet.job_shop:FAMILY",
+    "vm_rescheduling": "ganttlet.vm_rescheduling:FAMILY",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Family:
         presets: name -> environment keyword arguments.
         data_sets: outside instance files the family can read.
         replay: (batch, solutions) -> actions (B,) that follow each row's solution from its present state, for
-            imitation; None if the family has none.
+            imitation, -1 where it has nothing more to say; None if the family has none.
+        beside: objective -> objectives whose means tables and reports show beside it.
         stochastic: True if an instance has a hidden realisation, such as arrivals or noise that a decision cannot
             know. Choosing among several plays of it is hindsight, and its rows are ``clairvoyant``.
     """
@@ -66,6 +70,7 @@ class Family:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data_sets: Sequence[DataSet] = ()
     replay: Callable[[Any, Sequence[Any]], Any] | None = None
+    beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stochastic: bool = False
 
 

@@ -12,6 +12,7 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_BLOCK = 32
 
 
 @jit
@@ -44,12 +45,23 @@ def randint(key: Any, count: Any, low: Any, high: Any) -> Any:
 @jit
 def random_legal(mask: Any, key: Any, out: Any) -> None:
     """Write a uniformly random legal action of every row of ``mask`` (B, n) into ``out`` (B,) int64."""
+    n = mask.shape[1]
     for i in range(mask.shape[0]):
         count = 0
-        for a in range(mask.shape[1]):
+        for a in range(n):
             count += mask[i, a]
         rank = randint(np.uint64(key), np.uint64(i), 0, count - 1)
-        for a in range(mask.shape[1]):
+        # Sums of whole blocks are vectorised; looking at one action after another is not.
+        start = 0
+        while start + _BLOCK <= n:
+            inside = 0
+            for a in range(start, start + _BLOCK):
+                inside += mask[i, a]
+            if rank < inside:
+                break
+            rank -= inside
+            start += _BLOCK
+        for a in range(start, n):
             if mask[i, a]:
                 if rank == 0:
                     out[i] = a

@@ -15,7 +15,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ganttlet.core.batch import make_flags
+from ganttlet.core.batch import Flags, make_flags
 from ganttlet.core.errors import IllegalActionError, InputError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet.core.graph import GraphSpec
@@ -275,6 +275,21 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
     def done(self) -> NDArray[np.bool_]:
         """(num_envs,) bool, rows whose episode is over and not yet reset; a live buffer."""
         return self._flags.done
+
+    @property
+    def live_observation(self) -> Obs:
+        """The observation (num_envs, ...) that every step writes anew; to be read, not written."""
+        return self._obs
+
+    @property
+    def live_mask(self) -> NDArray[np.int8]:
+        """``live_observation["action_mask"]``, (num_envs, n) int8."""
+        return self._mask
+
+    @property
+    def flags(self) -> Flags:
+        """Reward, ends and other per-row results of the last step; live buffers, to be read, not written."""
+        return self._flags
 
     def objective_values(self, name: str) -> NDArray[np.float64]:
         """Return the values (num_envs,) of one objective, as in ``info["objectives"]``."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ganttlet.core.env import SingleEnv
 from ganttlet.core.errors import InputError, check_choice, check_options
-from ganttlet.core.options import COMMON_OPTIONS, as_count, as_seed
+from ganttlet.core.options import COMMON_OPTIONS, as_count
 from ganttlet.core.pool import InstancePool, Ints
+from ganttlet.core.sources import SOURCE_OPTIONS, padded_sizes, read_sources
 from ganttlet.core.vector_env import BatchEnv, Obs
 from ganttlet.job_shop.features import OBSERVATIONS, graph_spec, show_rows, write_static
 from ganttlet.job_shop.generator import Generator, make_generator
@@ -27,11 +28,7 @@ from ganttlet.job_shop.view import JobShopView
 
 WAITING = ("wait", "wait_jssenv")
 DEFAULTS: Mapping[str, Any] = {
-    "instance": None,
-    "instances": None,
-    "generator": None,
-    "pool_size": None,
-    "pool_seed": None,
+    **SOURCE_OPTIONS,
     "timing": "nondelay",
     "objective": "makespan",
     "reward": "bound",
@@ -186,43 +183,23 @@ def _check_options(own: Mapping[str, Any]) -> None:
             f"reward={own['reward']!r} measures the makespan; with objective={own['objective']!r} "
             "use 'bound' or 'terminal'"
         )
-    for key in ("window", "max_jobs", "max_machines", "max_ops", "max_machine_ops", "pool_size"):
-        if own[key] is not None or key == "window":
-            as_count(key, own[key])
+    as_count("window", own["window"])
     if not isinstance(own["skip_forced"], bool):
         raise InputError(f"skip_forced: expected True or False, got {own['skip_forced']!r}")
-    given = [key for key in ("instance", "instances", "generator") if own[key] is not None]
-    if len(given) > 1:
-        raise InputError(f"{' and '.join(given)}: give only one of them")
-    if own["pool_size"] is not None and given not in ([], ["generator"]):
-        raise InputError(f"pool_size: a pool is filled by a generator; leave {given[0]!r} out")
-    if own["pool_seed"] is not None and own["pool_size"] is None:
-        raise InputError("pool_seed: needs pool_size")
     if own["max_machine_ops"] is not None and own["timing"] != "insert":
         raise InputError("max_machine_ops: only timing='insert' limits the operations of a machine")
 
 
 def _sources(own: Mapping[str, Any]) -> tuple[list[JobShopInstance], Generator | None]:
-    """Return the fixed instances, if any, and the generator, if any, which fills a pool of them or draws afresh."""
-    if own["instance"] is not None:
-        return [resolve(own["instance"])], None
-    if own["instances"] is not None:
-        if isinstance(own["instances"], str | Mapping) or not isinstance(own["instances"], Sequence):
-            raise InputError("instances: expected a list of names, paths or instances")
-        if not own["instances"]:
-            raise InputError("instances: expected at least one")
-        return [resolve(spec) for spec in own["instances"]], None
-    settings = own["generator"]
-    if settings is None:
-        due = {"due_factor": DEFAULT_DUE_FACTOR} if "tardiness" in own["objective"] else {}
-        settings = {**DEFAULT_GENERATOR, **due}
-    generator = make_generator(settings)
-    if "tardiness" in own["objective"] and not generator.has_due:
+    due = {"due_factor": DEFAULT_DUE_FACTOR} if "tardiness" in own["objective"] else {}
+    instances, generator = read_sources(
+        own, resolve=resolve, make_generator=make_generator, default={**DEFAULT_GENERATOR, **due}
+    )
+    if generator is not None and due and not generator.has_due:
         raise InputError(
             f"objective={own['objective']!r} needs due dates; give the generator a 'due_factor', for example 1.5"
         )
-    first = 0 if own["pool_seed"] is None else as_seed("pool_seed", own["pool_seed"])
-    return [generator.sample(first + i) for i in range(own["pool_size"] or 0)], generator
+    return instances, generator
 
 
 def _sizes(own: Mapping[str, Any], instances: list[JobShopInstance], generator: Generator | None) -> Sizes:
@@ -230,14 +207,11 @@ def _sizes(own: Mapping[str, Any], instances: list[JobShopInstance], generator: 
         needed = [generator.max_jobs, generator.max_machines, generator.max_ops, generator.max_jobs]
     else:
         needed = [max(column) for column in zip(*(Sizes.of(one) for one in instances), strict=True)]
-    for at, key in enumerate(("max_jobs", "max_machines", "max_ops", "max_machine_ops")):
-        if own[key] is None:
-            continue
-        if own[key] < needed[at]:
-            raise InputError(f"{key}={own[key]}: the instances need {needed[at]}")
-        needed[at] = int(own[key])
-    needed[3] = max(needed[3], needed[0]) if own["max_machine_ops"] is None else needed[3]
-    return Sizes(*needed)
+    names = ("max_jobs", "max_machines", "max_ops", "max_machine_ops")
+    sizes = padded_sizes(own, dict(zip(names, needed, strict=True)))
+    if own["max_machine_ops"] is None:
+        sizes["max_machine_ops"] = max(needed[3], sizes["max_jobs"])
+    return Sizes(*sizes.values())
 
 
 class JobShopEnv(SingleEnv):

@@ -30,6 +30,10 @@ def make_encoder(schema: Schema, config: NetworkConfig) -> nn.Module:
         from ganttlet_agents.policy.encoders.pointer import PointerEncoder
 
         return PointerEncoder(schema, config.width, config.layers, config.hidden)
+    if config.encoder == "tree":
+        from ganttlet_agents.policy.encoders.tree import TreeEncoder
+
+        return TreeEncoder(schema, config.width, config.layers, config.heads, config.hidden)
     from ganttlet_agents.policy.encoders.gnn import GnnEncoder
 
     return GnnEncoder(schema, config.width, config.layers)

@@ -115,10 +115,14 @@ class AttentionEncoder(nn.Module):
         if not self.lazy:
             return Encoded(found)
 
-        def refine(name: str, items: Tensor, embedded: Tensor) -> Tensor:
-            at = items + sum(sizes[: self.tokens.index(name)])
+        def refine(name: str, row: Tensor, item: Tensor, embedded: Tensor) -> Tensor:
+            column = _rank(row, len(x))
+            width = int(column.max()) + 1 if len(column) else 1
+            at = item.new_zeros((len(x), width))
+            at[row, column] = item + sum(sizes[: self.tokens.index(name)])
+            asked = embedded.new_zeros((len(x), width, embedded.shape[1])).index_put((row, column), embedded)
             met = [_meet(one.at(at), one) for one in marks]
-            return cast(Tensor, self.layers[-1](embedded, x, mask, met))
+            return cast(Tensor, self.layers[-1](asked, x, mask, met))[row, column]
 
         return Encoded(found, self.tokens, refine)
 
@@ -155,6 +159,12 @@ class AttentionEncoder(nn.Module):
             return Marks(points, None)
         own = torch.arange(none[edge.target].shape[1], device=points.device).expand_as(none[edge.target])
         return Marks(points, _join([own if name == edge.target else none[name] for name in self.tokens]))
+
+
+def _rank(row: Tensor, rows: int) -> Tensor:
+    """Return for each of ``row`` (M,), which is in order, how many of its row are before it."""
+    count = torch.bincount(row, minlength=rows)
+    return torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
 
 
 def _join(parts: list[Tensor]) -> Tensor:

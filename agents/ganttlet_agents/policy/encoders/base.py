@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-Refine = Callable[[str, Tensor, Tensor], Tensor]
+Refine = Callable[[str, Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass
@@ -17,7 +17,8 @@ class Encoded:
     Fields:
         nodes: node type -> (B, N, d).
         refined: node types whose candidates have a further layer.
-        refine: (node type, items (B, C), their embeddings (B, C, d)) -> (B, C, d), that layer; None without one.
+        refine: (node type, rows (M,) in order, places in them (M,), embeddings (M, d)) -> (M, d), that layer; None
+            without one.
     """
 
     nodes: dict[str, Tensor]

@@ -1,0 +1,43 @@
+"""Calls of HiGHS that keep to a time limit and stop on Ctrl-C."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ganttlet.core.errors import MissingExtraError
+from ganttlet_agents.solvers.cpsat_run import interruptible
+
+
+def highspy() -> Any:
+    """Return HiGHS' module; raises MissingExtraError if it is not installed."""
+    try:
+        import highspy
+    except ImportError:
+        raise MissingExtraError("highspy", "eval") from None
+    return highspy
+
+
+def new_highs(seed: int = 0) -> Any:
+    """Return an empty, silent model to be maximised, solved by one thread."""
+    highs = highspy().Highs()
+    for option, value in (("output_flag", False), ("threads", 1), ("random_seed", seed % (2**31 - 1))):
+        highs.setOptionValue(option, value)
+    highs.changeObjectiveSense(highspy().ObjSense.kMaximize)
+    highs.HandleUserInterrupt = True
+    return highs
+
+
+def run_highs(highs: Any, seconds: float) -> bool:
+    """Solve within ``seconds``; return whether there is a solution, for a time limit may leave none.
+
+    Raises:
+        RuntimeError: if it ends otherwise than solved or at its limit.
+    """
+    # HiGHS counts the time of all solves of one model.
+    highs.setOptionValue("time_limit", highs.getRunTime() + seconds)
+    interruptible(highs.run, highs.cancelSolve)
+    status = highspy().HighsModelStatus
+    end = highs.getModelStatus()
+    if end not in (status.kOptimal, status.kTimeLimit, status.kSolutionLimit, status.kObjectiveTarget):
+        raise RuntimeError(f"HiGHS ended with {highs.modelStatusToString(end)!r}")
+    return bool(highs.getInfo().primal_solution_status == highspy().kSolutionStatusFeasible)
