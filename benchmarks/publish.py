@@ -10,11 +10,15 @@ from __future__ import annotations
 import json
 import re
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import publish_vm  # noqa: E402
+
 ROOT = HERE.parent
 SIZES = ("15x15", "20x15", "20x20", "30x15", "30x20", "50x15", "50x20", "100x20")
 TEACHER = "rule:spt_twkr:best_of=64"
@@ -389,6 +393,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/benchmarks.md", "training_profile"): training_profile,
     ("docs/benchmarks.md", "training_encoders"): training_encoders,
     ("docs/benchmarks.md", "training_peer"): training_peer,
+    **publish_vm.regions(table),
 }
 
 

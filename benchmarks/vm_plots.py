@@ -72,11 +72,16 @@ def draw(curve: str, x: str, points: Sequence[Point], references: Mapping[str, S
     from matplotlib import pyplot
 
     panels = PANELS[curve]
-    size = (6.4 * len(panels), 5.2)
+    size = (5.4 * len(panels) + 2.2, 4.8)
     figure, grid = pyplot.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
+    published = [row for rows in references.values() for row in rows]
+    looks = {name: {"color": f"C{at % 10}"} for at, name in enumerate(_methods(points))}
+    their_looks = {name: _published_look(at) for at, name in enumerate(_methods(published))}
+    ours: dict[str, Any] = {}
+    theirs: dict[str, Any] = {}
     for axes, panel in zip(grid[0], panels, strict=True):
-        ours = _ours(axes, panel, x, points)
-        theirs = _published(axes, panel, references.get(panel.y, ()))
+        ours |= _draw_ours(axes, panel, x, points, looks)
+        theirs |= _draw_published(axes, panel, references.get(panel.y, ()), their_looks)
         axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
         axes.set_xscale("log" if panel.log_x else "linear")
         axes.set_yscale("log" if panel.log_y else "linear")
@@ -85,16 +90,20 @@ def draw(curve: str, x: str, points: Sequence[Point], references: Mapping[str, S
             axes.invert_xaxis()
         if panel.line is not None:
             axes.axhline(panel.line, color="black", linewidth=0.9, linestyle=":")
-            axes.annotate(f"{panel.line:g} s", (1.0, panel.line), xycoords=("axes fraction", "data"), fontsize=8)
-        legend = axes.legend(handles=ours, title="ours, measured", fontsize=7, title_fontsize=7, loc="upper right")
-        if theirs:
-            axes.add_artist(legend)
-            title = next(iter(theirs)).get_gid()
-            axes.legend(handles=theirs, title=title, fontsize=7, title_fontsize=7, loc="lower left")
+            axes.annotate(f" {panel.line:g} s", (1.0, panel.line), xycoords=("axes fraction", "data"), fontsize=8)
+    small = {"fontsize": 8, "title_fontsize": 8, "alignment": "left"}
+    figure.legend(list(ours.values()), list(ours), title="ours, measured", loc="outside right upper", **small)
+    if theirs:
+        title = "\n".join(dict.fromkeys(MARKS[row["mark"]] for row in published))
+        figure.legend(list(theirs.values()), list(theirs), title=title, loc="outside right lower", **small)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     pyplot.close(figure)
     write_atomic(path, buffer.getvalue())
+
+
+def _methods(points: Sequence[Point]) -> list[str]:
+    return list(dict.fromkeys(point["method"] for point in points))
 
 
 def _lines(points: Sequence[Point], x: str, panel: Panel) -> dict[str, list[Point]]:
@@ -106,30 +115,32 @@ def _lines(points: Sequence[Point], x: str, panel: Panel) -> dict[str, list[Poin
     return found
 
 
-def _ours(axes: Any, panel: Panel, x: str, points: Sequence[Point]) -> list[Any]:
-    handles = []
-    for index, (method, own) in enumerate(_lines(points, x, panel).items()):
+def _draw_ours(
+    axes: Any, panel: Panel, x: str, points: Sequence[Point], looks: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Draw our lines, and crosses at the methods' own latencies; return method -> line."""
+    handles = {}
+    for method, own in _lines(points, x, panel).items():
         line = [point for point in own if point[x] != OWN_LATENCY]
-        color = f"C{index % 10}"
         xs, ys = [point[panel.x] for point in line], [point[panel.y] for point in line]
-        handles += axes.plot(xs, ys, marker="o", markersize=4, linewidth=1.8, color=color, label=method)
+        (handles[method],) = axes.plot(xs, ys, marker="o", markersize=4, linewidth=1.8, **looks[method])
         for point in own:
             if point[x] == OWN_LATENCY:
-                axes.plot(
-                    max(point["seconds"], 0.01), point[panel.y], "x", markersize=9, markeredgewidth=2, color=color
-                )
+                axes.plot(point["seconds"], point[panel.y], "x", markersize=9, markeredgewidth=2, **looks[method])
     return handles
 
 
-def _published(axes: Any, panel: Panel, points: Sequence[Point]) -> list[Any]:
-    handles = []
-    shapes = "s^vDP<>h"
-    for index, (method, own) in enumerate(_lines(points, panel.x, panel).items()):
-        look = {"linestyle": (0, (3, 2)), "linewidth": 0.9, "color": str(0.35 + 0.06 * (index % 6))}
+def _published_look(index: int) -> dict[str, Any]:
+    look = {"linestyle": (0, (3, 2)), "linewidth": 0.9, "color": str(0.35 + 0.06 * (index % 6)), "zorder": 1}
+    return {**look, "marker": "s^vDP<>h"[index % 8], "markersize": 4, "markerfacecolor": "none"}
+
+
+def _draw_published(
+    axes: Any, panel: Panel, points: Sequence[Point], looks: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Draw the published lines; return method -> line."""
+    handles = {}
+    for method, own in _lines(points, panel.x, panel).items():
         xs, ys = [point[panel.x] for point in own], [point[panel.y] for point in own]
-        marker = shapes[index % len(shapes)]
-        handles += axes.plot(
-            xs, ys, marker=marker, markersize=4, markerfacecolor="none", label=method, zorder=1, **look
-        )
-        handles[-1].set_gid(MARKS[own[0]["mark"]])
+        (handles[method],) = axes.plot(xs, ys, **looks[method])
     return handles

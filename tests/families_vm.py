@@ -242,7 +242,7 @@ VM_RESCHEDULING = FamilyCase(
     oracle=VMOracle,
     extras=cluster_extras,
     expected_return=vm_return,
-    instances=(UNLIKE, ALIKE, LONE),
+    instances=(ALIKE, UNLIKE, LONE),
     too_large=cluster([((4, 4), (4, 4))] * 9, [(1, 1, 0, 0)], goal=0.5),
     seeded=(
         "fr16",

@@ -76,7 +76,9 @@ def refused(path):
 # What comes back.
 
 
-@pytest.mark.parametrize(("encoder", "dense"), [("attention", True), ("pointer", False), ("gnn", False)])
+@pytest.mark.parametrize(
+    ("encoder", "dense"), [("attention", True), ("pointer", False), ("gnn", False), ("tree", False)]
+)
 def test_a_round_trip_is_exact(tmp_path, encoder, dense):
     spec = make_spec(dense=dense)
     network, obs = make_network(spec, encoder), random_obs(spec, 5)

@@ -41,7 +41,7 @@ def test_path_is_read_from_anywhere(tmp_path):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(InputError, match="suite: unknown name 'smal'; expected one of dmu, .*small, "):
+    with pytest.raises(InputError, match=r"suite: unknown name 'smal'; expected one of dmu, .*small, "):
         load_config("suites", "smal")
 
 

@@ -64,6 +64,7 @@ def test_solution_in_mid_episode_is_partial(case, name):
     validate = get_family(case.family).validate
     empty = one = env.solution()
     while one == empty:
+        assert not env.batch.done[0]
         env.step(int(env.action_masks().argmax()))
         one = env.solution()
     assert validate(env.instance, one).feasible == case.partial
@@ -108,8 +109,8 @@ def test_last_solution_outlives_the_reset(case, name, mode):
     assert finished > 6
     kept = env.last_solution(0)
     frozen = kept.to_dict()
-    env.reset()
-    env.step(legal_actions(env.action_masks(), rng))
+    env.reset(options={"instance": case.instances[0]})
+    env.step(env.action_masks().argmax(axis=1))
     assert kept.to_dict() == frozen
     env.reset()
     for row in range(3):

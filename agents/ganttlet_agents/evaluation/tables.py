@@ -85,6 +85,8 @@ def print_summaries(console: Console, summaries: Sequence[Summary]) -> None:
     for summary in summaries:
         count = f"{summary.instances} instance{'' if summary.instances == 1 else 's'}"
         print_table(console, f"{summary.objective}, {count}", _main_table(summary))
+        if summary.beside:
+            print_table(console, f"beside {summary.objective}: means over valid rows", _beside_table(summary))
         if summary.groups:
             print_table(console, f"{metric_title(summary)} by group", _group_table(summary))
         if len(summary.methods) > 1:
@@ -143,8 +145,7 @@ def _main_table(summary: Summary) -> Any:
     table = _table()
     table.add_column("method", overflow="fold")
     metric = metric_title(summary)
-    others = [f"mean {name}" for name in summary.beside]
-    for title in (metric, "95 %", "IQM", "95 %", *others, "valid", "proven", "s/row", "decisions/s"):
+    for title in (metric, "95 %", "IQM", "95 %", "valid", "proven", "s/row", "decisions/s"):
         table.add_column(title, justify="right", no_wrap=True)
     best = summary.best()
     for entry in summary.methods:
@@ -154,12 +155,22 @@ def _main_table(summary: Summary) -> Any:
             interval(entry.mean, summary.metric),
             number(entry.iqm.value if entry.iqm else None, summary.metric),
             interval(entry.iqm, summary.metric),
-            *(number(entry.beside.get(name), "value") for name in summary.beside),
             f"{entry.feasible}/{entry.rows}",
             str(entry.optimal),
             seconds_text(entry.seconds),
             rate_text(entry.rate),
         )
+    return table
+
+
+def _beside_table(summary: Summary) -> Any:
+    table = _table()
+    table.add_column("method", overflow="fold")
+    for name in summary.beside:
+        table.add_column(f"mean {name}", justify="right", no_wrap=True)
+    for entry in summary.methods:
+        cells = (number(entry.beside.get(name), "value") for name in summary.beside)
+        table.add_row(_styled(_name(entry), False), *cells)
     return table
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ganttlet.core.family import Family
+from ganttlet.vm_rescheduling.churn import achieved, replay_under_churn
+from ganttlet.vm_rescheduling.formats import read_csv, read_plan, read_snapshot, write_csv, write_plan
 from ganttlet.vm_rescheduling.generator import GENERATORS, make_generator
 from ganttlet.vm_rescheduling.instance import Cluster
 from ganttlet.vm_rescheduling.library import DATA_SETS, generate, resolve
@@ -21,15 +23,22 @@ __all__ = [
     "PRESETS",
     "Cluster",
     "Plan",
+    "achieved",
     "cluster_ansi",
     "cluster_rgb",
     "cluster_svg",
     "generate",
     "make_generator",
+    "read_csv",
+    "read_plan",
+    "read_snapshot",
     "replay_actions",
+    "replay_under_churn",
     "resolve",
     "save_cluster",
     "validate",
+    "write_csv",
+    "write_plan",
 ]
 
 # The family's functions take its own record classes; Family is written for the base classes.

@@ -25,7 +25,7 @@ class Filling(NamedTuple):
     Fields:
         cpu, mem: (P, 2) int64, free cores and MB.
         kind, host, numa: (V,) int64, of each VM.
-        count: (1,) int64, how many VMs there are.
+        number: (1,) int64, how many VMs there are.
     """
 
     cpu: Array
@@ -33,7 +33,7 @@ class Filling(NamedTuple):
     kind: Array
     host: Array
     numa: Array
-    count: Array
+    number: Array
 
 
 def make_filling(cpu: Array, mem: Array, room: int) -> Filling:
@@ -108,7 +108,7 @@ def _place_best(filling: Any, kinds: Any, kind: Int) -> bool:
     """Put a VM where the fewest free cores are left, the first of equal places; return whether it fits anywhere."""
     cpu = filling[0]
     split = kinds[kind, SPLIT] == 1
-    best, best_host, best_numa = np.int64(-1), 0, 0
+    best, best_host, best_numa = np.int64(-1), 0, -1
     for host in range(cpu.shape[0]):
         for numa in range(2):
             node = BOTH if split else numa
@@ -119,7 +119,7 @@ def _place_best(filling: Any, kinds: Any, kind: Int) -> bool:
                 best, best_host, best_numa = left, host, node
     if best >= 0:
         _add(filling, kinds, kind, best_host, best_numa)
-    return best >= 0
+    return best_numa >= 0
 
 
 @jit
@@ -260,11 +260,12 @@ def renumber(filling: Any, key: Key) -> Any:
     for new in range(hosts.shape[0]):
         number[hosts[new]] = new
     vms = shuffled(count, key_of(key, _VMS, 0))
-    rows = np.empty((3, count), np.int64)
+    rows = np.empty((count, 3), np.int64)
     for new in range(count):
         old = vms[new]
-        rows[0, new], rows[1, new], rows[2, new] = own[old], number[host[old]], numa[old]
-    own[:count], host[:count], numa[:count] = rows[0], rows[1], rows[2]
+        rows[new, 0], rows[new, 1], rows[new, 2] = own[old], number[host[old]], numa[old]
+    for new in range(count):
+        own[new], host[new], numa[new] = rows[new, 0], rows[new, 1], rows[new, 2]
     return hosts
 
 

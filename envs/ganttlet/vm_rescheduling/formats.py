@@ -71,10 +71,10 @@ def parse_snapshot(data: Any, name: str, source: str = "snapshot") -> Cluster:
     for cluster in clusters:
         for host in _field(cluster, "host_info", source, list):
             at = _add(hosts, len(hosts), host, "node_id", "host", source)
-            rack, *capacity = _host(host, at)
+            rack, *rest = _host(host, at)
             racks.append(rack)
-            cpu.append(capacity[:NODES])
-            mem.append(capacity[NODES:])
+            cpu.append(rest[:NODES])
+            mem.append(rest[NODES:])
     for cluster in clusters:
         if _no_sets(cluster, source):
             raise InputError(f"{source}: field 'deployment_set' is not empty; such sets are not supported")
@@ -83,21 +83,32 @@ def parse_snapshot(data: Any, name: str, source: str = "snapshot") -> Cluster:
     if not hosts or not vms:
         raise InputError(f"{source}: expected at least one host and one VM, found {len(hosts)} and {len(vms)}")
     cores, memory, split, at_host, numa = np.array(vms, np.int64).T
+    room = [np.array(part, np.int64) for part in (cpu, mem)]
     try:
         return Cluster(
-            name, cpu, mem, cores, memory, split, at_host, numa, rack=racks, host_id=list(hosts), vm_id=list(names)
+            name,
+            room[0],
+            room[1],
+            cores,
+            memory,
+            split,
+            at_host,
+            numa,
+            rack=racks,
+            host_id=list(hosts),
+            vm_id=list(names),
         )
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
 
 
-def _field(record: Any, key: str, where: str, kind: type | tuple[type, ...]) -> Any:
+def _field(record: Any, key: str, where: str, kind: Any) -> Any:
     if not isinstance(record, Mapping) or key not in record:
         raise InputError(f"{where}: field {key!r} is missing")
     value = record[key]
     if not isinstance(value, kind):
-        words = {list: "a list", str: "a text"}.get(kind if isinstance(kind, type) else kind[0], "a value")
-        raise InputError(f"{where}: field {key!r}: expected {words}, found {value!r}"[:300])
+        word = "a list" if kind is list else "a text"
+        raise InputError(f"{where}: field {key!r}: expected {word}, found {value!r}"[:300])
     return value
 
 

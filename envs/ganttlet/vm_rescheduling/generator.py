@@ -36,7 +36,8 @@ def make_generator(settings: Mapping[str, Any]) -> Generator:
             if it has more hosts), ``remove`` (range; probability that a VM of the base leaves), ``refill`` (range;
             cores of the VMs of up to 8 cores that then come, best fit by free cores; on 279 hosts, in proportion on
             others), ``fill`` (share of the cores reserved in the base; 0.943, with base "statistics" only).
-            ``remove`` and ``refill`` default to the level's: H 0.075 and 550, M 0.3 and 0, L 0.6 and 0.
+            ``remove`` and ``refill`` default to the level's: H 0.075 and 550 (with base "statistics" 0.07 and 450,
+            which have the same statistics), M 0.3 and 0, L 0.6 and 0.
 
             ``pods``: ``nodes`` (range; 8), ``pods_per_node`` (range; 4), ``priorities`` (range; 2), ``util`` (range;
             0.95, to three decimals), ``mnl`` (range; as many as pods), ``count_placements`` (bool; true),

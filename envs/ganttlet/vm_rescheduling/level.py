@@ -111,7 +111,7 @@ class LevelGenerator(Generator):
         cores = self._refill[0] + uniform(key, _REFILL) * (self._refill[1] - self._refill[0])
         refill(filling, kinds, self._small, round(cores * n_hosts / SCALE), self.max_vms, key)
         at = at[renumber(filling, key)]
-        n = int(filling.count[0])
+        n = int(filling.number[0])
         cores_, memory, split = kinds[filling.kind[:n]].T
         host = filling.host[:n]
         return Cluster(

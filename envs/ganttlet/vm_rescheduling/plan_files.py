@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ganttlet.core.errors import InputError
 from ganttlet.core.record import write_atomic
 from ganttlet.vm_rescheduling.cluster_csv import Cell, check_header, format_csv, read_table
@@ -70,7 +72,7 @@ def read_plan(instance: Cluster, path: str | Path) -> Plan:
             found.fail(f"{_words(instance, *place[vm])}, where the VM lies then")
         moves.append((vm, *end))
         place[vm] = end
-    return Plan(moves, instance.digest)
+    return Plan(np.array(moves, np.int64).reshape(-1, 3), instance.digest)
 
 
 def _names(instance: Cluster, host: int, numa: int) -> tuple[str | None, int | None]:

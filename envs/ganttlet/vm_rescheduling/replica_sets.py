@@ -59,7 +59,7 @@ def draw_problem(
     """
     n_nodes, n_pods = room.shape[0], size.shape[0]
     first, group, held = np.zeros(n_pods + 1, np.int64), np.zeros(0, np.int64), np.zeros((0, n_nodes), np.int64)
-    pending = 0
+    free, pending = np.zeros((n_nodes, 2), np.int64), 0
     for number in range(tries):
         draw_sets(key_of(key, _TRY, number), priorities, size, priority)
         for resource in range(2):
@@ -68,10 +68,14 @@ def draw_problem(
                 total += size[pod, resource]
                 largest = max(largest, size[pod, resource])
             each = -((-1000 * total) // (util * n_nodes))  # rounded up
-            room[:, resource] = max(each, largest)
-        host[:] = -1
-        place_pending(room, room.copy(), size, priority, first, group, held, host)
-        pending = (host < 0).sum()
+            for node in range(n_nodes):
+                room[node, resource] = free[node, resource] = max(each, largest)
+        for pod in range(n_pods):
+            host[pod] = -1
+        place_pending(room, free, size, priority, first, group, held, host)
+        pending = 0
+        for pod in range(n_pods):
+            pending += host[pod] < 0
         if pending > 0:
             break
     return pending

@@ -72,7 +72,8 @@ def feasible_pms(cluster: Cluster) -> Array:
         fits[at] = room.all(axis=1) if split else room.any(axis=1)
     # A VM may stay where it is, whether or not there is room for another one.
     own = (cluster.host != NOWHERE) & ~fits[kind, cluster.host]
-    return fits.sum(axis=1)[kind] + own
+    counts: Array = fits.sum(axis=1)[kind] + own
+    return counts
 
 
 def _share(part: Any, whole: Any) -> float:

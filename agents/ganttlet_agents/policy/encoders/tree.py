@@ -108,15 +108,15 @@ class TreeEncoder(nn.Module):
         flat = inner.reshape(-1, inner.shape[-1])
         at = mask.flatten().nonzero().squeeze(1)
         members = flat.index_select(0, at)
-        full = self.layers[:-1] if self.lazy else self.layers
-        for layer in full:
+        layers = cast(list[_Layer], list(self.layers))
+        for layer in layers[:-1] if self.lazy else layers:
             mixed = layer.trees(forest, tops, members)
             tops = layer.roots(forest, tops, real, mixed)
             members = layer.members(members, mixed.index_select(0, forest.members), tops, forest.above)
         found = {**nodes, below: torch.zeros_like(flat).index_copy(0, at, members).view_as(inner)}
         if not self.lazy:
             return Encoded({**found, above: tops[:, 1:]})
-        last = self.layers[-1]
+        last = layers[-1]
         mixed = last.trees(forest, tops, members)
         tops = last.roots(forest, tops, real, mixed)
         number = mask.flatten().cumsum(0).view_as(mask) - 1
@@ -124,7 +124,7 @@ class TreeEncoder(nn.Module):
         def refine(name: str, row: Tensor, item: Tensor, embedded: Tensor) -> Tensor:
             some = number[row, item]
             heard = mixed.index_select(0, forest.members[some])
-            return cast(Tensor, last.members(embedded, heard, tops, forest.above[some]))
+            return last.members(embedded, heard, tops, forest.above[some])
 
         return Encoded({**found, above: tops[:, 1:]}, (below,), refine)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ganttlet.core.jit import jit
-from ganttlet.core.options import as_count, as_number
+from ganttlet.core.options import as_count
 from ganttlet.core.rng import scramble
 from ganttlet.vm_rescheduling.instance import Cluster
 from ganttlet.vm_rescheduling.solution import Plan
-from ganttlet_agents.rules.vm_rescheduling.greedy import EPS, P
+from ganttlet_agents.rules.vm_rescheduling.greedy import EPS, NOISE, P, best_row
 from ganttlet_agents.rules.vm_rescheduling.planner import (
     NONE,
     Array,
@@ -28,6 +26,7 @@ from ganttlet_agents.rules.vm_rescheduling.planner import (
     numa_of,
     place_of,
     prepare,
+    rank,
     total_cost,
     vms_only,
     weights_of,
@@ -47,7 +46,7 @@ def insert(gain: Int, vm: Int, place: Int, gains: Array, vms: Array, places: Arr
 
 
 @jit
-def candidates(state: State, costs: Costs, gains: Array, vms: Array, places: Array) -> None:
+def list_candidates(state: State, costs: Costs, gains: Array, vms: Array, places: Array) -> None:
     """Write the moves of the greatest gains, from the best, into columns of one length; gain NONE where none is left.
 
     Of the places that gain a kind equally only the first counts, and of the VMs of a kind that gain equally by leaving;
@@ -75,9 +74,9 @@ def candidates(state: State, costs: Costs, gains: Array, vms: Array, places: Arr
         if state.first[vm] < state.first[vm + 1]:
             for place in range(enter.shape[1]):
                 gain = leave[vm] + enter[kind, place]
-                if enter[kind, place] > NONE and gain > gains[count - 1]:
-                    if place != own and clear(state, vm, place >> 1):
-                        insert(gain, vm, place, gains, vms, places)
+                better = enter[kind, place] > NONE and gain > gains[count - 1] and place != own
+                if better and clear(state, vm, place >> 1):
+                    insert(gain, vm, place, gains, vms, places)
             continue
         if (seen[kind, : n_seen[kind]] == leave[vm]).any():
             continue
@@ -131,8 +130,8 @@ def mark(kind: Int, place: Int) -> Int:
 @jit
 def beam_moves(
     rows: State, after: State, costs: Costs, plain: Costs, goal: Int, count: Int, moves: Array, parent: Array
-) -> tuple[Int, Int, Int]:
-    """Search and return (depth, row, moves looked at) of the best cluster found.
+) -> tuple[Int, Int, Int, Int]:
+    """Search and return (plain cost, depth, row) of the best cluster found, and how many moves were looked at.
 
     Args:
         rows, after: batches of W states; row 0 of ``rows`` is the start.
@@ -154,7 +153,7 @@ def beam_moves(
         if best <= goal:
             break
         for row in range(live):
-            candidates(row_of(rows, row), costs, gains[row], vms[row], places[row])
+            list_candidates(row_of(rows, row), costs, gains[row], vms[row], places[row])
         total = np.full(live * count, 2**62)
         for i in range(live * count):
             if gains[i // count, i % count] > NONE:
@@ -184,38 +183,44 @@ def beam_moves(
             break
         rows, after, live = after, rows, kept
         value, value2, cost, cost2, marks, marks2 = value2, value, cost2, cost, marks2, marks
-    return depth, at, looked
+    return best, depth, at, looked
 
 
 def plan_beam(
     instance: Cluster,
     objective: str = "fr16",
+    *,
     width: int = 32,
     candidates: int = 8,
+    best_of: int = 60,
     eps: float = EPS,
     p: float = P,
-    bends=None,
+    noise: float = NOISE,
+    seed: int = 0,
 ) -> tuple[Plan, int]:
     """Return the best plan that a beam search finds, and the number of moves looked at.
 
-    ``width`` clusters are kept after each move, those of the least convex potential (see ``potential_plan``), each
-    continued by its ``candidates`` moves of the greatest gain; each VM moves at most once. Clusters that differ only in
-    VMs of one kind, or in the order of moves, are kept once. The plan leads to the cluster of the least objective that was
-    kept at any depth, with ``goal`` to the first that meets it.
+    ``width`` clusters are kept after each move, those of the least potential, each continued by its ``candidates``
+    moves of the greatest gain; each VM moves at most once. Clusters that differ only in VMs of one kind, or in the
+    order of moves, are kept once. The potential is that of the best row of ``potential_plan`` with ``best_of`` rows.
+    The plan leads to the cluster of the least objective kept at any depth, with ``goal`` to the first that meets it;
+    it is that best row's plan if that one is better.
 
     Raises:
         InputError: for pods, another objective, ``goal`` without a goal, or an option out of range.
     """
     vms_only("search:beam", instance, objective)
     width, count = as_count("width", width), as_count("candidates", candidates)
-    eps, p = as_number("eps", eps, 0.0, float("inf")), as_number("p", p, 1.0, float("inf"))
-    weights, state, limit = weights_of(instance, objective), prepare(instance), instance.limit
+    found = best_row(instance, objective, eps, p, noise, best_of, seed)
+    state, limit, goal = prepare(instance), instance.limit, goal_cost(instance, objective)
     rows, after = (State(*(np.stack([one] * width) for one in state[:6]), *state[6:]) for _ in range(2))
     moves, parent = np.zeros((limit, width, 3), np.int64), np.zeros((limit, width), np.int64)
-    costs, plain = make_costs(instance, weights, eps, p, bends), make_costs(instance, weights)
-    depth, row, looked = beam_moves(rows, after, costs, plain, goal_cost(instance, objective), count, moves, parent)
-    plan: list[Any] = []
+    plain = make_costs(instance, weights_of(instance, objective))
+    cost, depth, row, looked = beam_moves(rows, after, found.costs, plain, goal, count, moves, parent)
+    if rank(int(cost), int(depth), goal) >= found.key:
+        return make_plan(instance, found.moves), found.made + int(looked)
+    plan = []
     for step in range(depth - 1, -1, -1):
         plan.append(moves[step, row])
         row = parent[step, row]
-    return make_plan(instance, plan[::-1]), int(looked)
+    return make_plan(instance, plan[::-1]), found.made + int(looked)

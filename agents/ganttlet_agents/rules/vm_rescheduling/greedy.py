@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ganttlet_agents.rules.vm_rescheduling.planner import (
     Costs,
     Floats,
     Int,
+    Ints,
     State,
     best_move,
     copied,
@@ -70,7 +71,7 @@ def descend(
 
 
 def draw_bends(rng: np.random.Generator, base: Floats, sd: float) -> Floats:
-    """Return ``base`` (2, KNOTS) with normal noise of deviation ``sd`` added to some of its knots, never to the first."""
+    """Return ``base`` (2, KNOTS) with normal noise of deviation ``sd`` at some of its knots, never at the first."""
     bends: Floats = base + sd * rng.normal(size=base.shape) * (rng.random(base.shape) < BENT)
     bends[:, 0] = 0.0
     return bends
@@ -89,33 +90,52 @@ def plan_greedy(instance: Cluster, objective: str = "fr16") -> tuple[Plan, int]:
     return make_plan(instance, moves[:cut]), int(made)
 
 
-def plan_potential(
-    instance: Cluster, objective: str, eps: float, p: float, noise: float, best_of: int, seed: int
-) -> tuple[Plan, int]:
-    """Return the plan of :func:`potential_plan` and the number of moves made for it in all rows."""
-    vms_only("rule:potential", instance, objective)
+class Found(NamedTuple):
+    """The best row of a potential greedy: what rows compare by, its moves and costs; moves made in all rows."""
+
+    key: tuple[int, int, int]
+    moves: Ints
+    costs: Costs
+    made: int
+
+
+def best_row(instance: Cluster, objective: str, eps: float, p: float, noise: float, rows: int, seed: int) -> Found:
+    """Play the potential greedy in ``rows`` rows, as :func:`potential_plan` describes it, and return the best row."""
     eps, p = as_number("eps", eps, 0.0, float("inf")), as_number("p", p, 1.0, float("inf"))
-    noise, best_of = as_number("noise", noise, 0.0, float("inf")), as_count("best_of", best_of)
+    noise, rows = as_number("noise", noise, 0.0, float("inf")), as_count("best_of", rows)
     rng = np.random.default_rng(as_seed("seed", seed))
     start, weights, goal = prepare(instance), weights_of(instance, objective), goal_cost(instance, objective)
     plain, state = make_costs(instance, weights), copied(start)
     bends: Floats = np.zeros((2, KNOTS))
-    best: tuple[Any, Any] | None = None
+    best: Found | None = None
     total = 0
-    for row in range(best_of):
+    for row in range(rows):
         tried = bends if row == 0 else draw_bends(rng, bends, noise * LEVELS[row % len(LEVELS)])
-        moves = np.zeros((instance.limit, 3), np.int64)
+        costs, moves = make_costs(instance, weights, eps, p, tried), np.zeros((instance.limit, 3), np.int64)
         copy_into(state, start)
-        costs = make_costs(instance, weights, eps, p, tried)
         cost, cut, made = descend(state, costs, plain, goal, True, moves, 0)
+        key = rank(int(cost), int(cut), goal)
         total += int(made)
-        key = rank(cost, cut, goal)
-        if best is None or key <= best[0]:
-            best, bends = (key, moves[:cut]), tried
+        if best is None or key <= best.key:
+            best, bends = Found(key, moves[:cut], costs, total), tried
     assert best is not None
-    global LAST
-    LAST = bends
-    return make_plan(instance, best[1]), total
+    return best._replace(made=total)
+
+
+def plan_potential(
+    instance: Cluster,
+    objective: str = "fr16",
+    *,
+    eps: float = EPS,
+    p: float = P,
+    noise: float = NOISE,
+    best_of: int = 1,
+    seed: int = 0,
+) -> tuple[Plan, int]:
+    """Return the plan of :func:`potential_plan` and the number of moves made for it in all rows."""
+    vms_only("rule:potential", instance, objective)
+    found = best_row(instance, objective, eps, p, noise, best_of, seed)
+    return make_plan(instance, found.moves), found.made
 
 
 def potential_plan(
@@ -130,12 +150,12 @@ def potential_plan(
 ) -> Plan:
     """Return the plan of the convex-potential greedy.
 
-    It moves greedily by Φ = Σ ρ - eps · X · (ρ / X)^p, ρ = free cores mod X, which rewards fragments that lie together;
-    each VM moves at most once, until no move lowers Φ. The plan is cut where the objective is least. Under ``mixed`` Φ
-    adds memory in the same form. Row 0 of best-of-K is this rule; each further row bends the potential of the best row so
-    far at random (half the knots, see :func:`make_costs`), which puts noise on all gains alike, and the best plan by
-    the objective is returned. Source of the potential: own measurements; the bends do better than noise drawn for every
-    move.
+    It moves greedily by Φ = Σ ρ - eps · X · (ρ / X)^p, ρ = free cores mod X, which rewards fragments that lie
+    together; each VM moves at most once, until no move lowers Φ. The plan is cut where the objective is least. Under
+    ``mixed`` Φ adds memory in the same form. Row 0 of best-of-K is this rule; each further row bends the potential of
+    the best row so far at random (half the knots, see :func:`make_costs`), which puts noise on all gains alike, and
+    the best plan by the objective is returned. Source of the potential: own measurements; the bends do better than
+    noise drawn for every move.
 
     Args:
         instance: the cluster.
@@ -149,4 +169,4 @@ def potential_plan(
     Raises:
         InputError: for pods, another objective, ``goal`` without a goal, or an option out of range.
     """
-    return plan_potential(instance, objective, eps, p, noise, best_of, seed)[0]
+    return plan_potential(instance, objective, eps=eps, p=p, noise=noise, best_of=best_of, seed=seed)[0]

@@ -60,10 +60,11 @@ def ha_moves(state: State, costs: Costs, goal: Int, block: Int, memory: bool, mo
 def ha_plan(instance: Cluster, memory: bool = True, objective: str = "fr16") -> Plan:
     """Return the plan of HA (in the papers' figures also GA).
 
-    Each step takes, of the VMs of at most X cores, the one whose leaving lowers fragments (free cores mod X) most, then the
-    NUMA node of another host that gains most by taking it; the first of equal ones both times. It ends as soon as the two
-    together gain nothing, though another VM might. Source: the public code (bytedance/DRL-based-VM-Rescheduling); with it
-    the raw snapshots give FR .8508 at MNL 10 and .8049 at the stall (Medium), .5917 and .5866 (Large).
+    Each step takes, of the VMs of at most X cores, the one whose leaving lowers fragments (free cores mod X) most,
+    then the NUMA node of another host that gains most by taking it; the first of equal ones both times. It ends as
+    soon as the two together gain nothing, though another VM might. Source: the public code
+    (bytedance/DRL-based-VM-Rescheduling); with it the raw snapshots give FR .8508 at MNL 10 and .8049 at the stall
+    (Medium), .5917 and .5866 (Large).
 
     Args:
         instance: the cluster. Anti-affinity groups are kept.

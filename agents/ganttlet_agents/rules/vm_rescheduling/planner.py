@@ -1,8 +1,9 @@
 """The planning state of VM rescheduling and the best one-step move over it: what all planners stand on.
 
-VMs of equal cores, memory and split are of one kind. What a move gains is what leaving its place gains plus what entering
-the other gains, for these are never the same NUMA node; so the best move is found by looking once at every pair of kind
-and NUMA node and once at every VM, not at every VM and host. Costs are integers, so that equal gains are equal.
+VMs of equal cores, memory and split are of one kind. What a move gains is what leaving its place gains plus what
+entering the other gains, for these are never the same NUMA node; so the best move is found by looking once at every
+pair of kind and NUMA node and once at every VM, not at every VM and host. Costs are integers, so that equal gains are
+equal.
 """
 
 from __future__ import annotations
@@ -236,11 +237,10 @@ def fits(state: State, kind: Int, host: Int, numa: Int) -> bool:
 @jit
 def clear(state: State, vm: Int, host: Int) -> bool:
     """Return whether a host holds no other VM of the groups of ``vm``."""
-    own = state.host[vm] == host
+    own, legal = state.host[vm] == host, True
     for i in range(state.first[vm], state.first[vm + 1]):
-        if state.held[state.group[i], host] > own:
-            return False
-    return True
+        legal = legal and state.held[state.group[i], host] <= own
+    return legal
 
 
 @jit

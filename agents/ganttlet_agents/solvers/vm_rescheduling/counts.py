@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from ganttlet.vm_rescheduling.instance import Cluster
+from ganttlet.vm_rescheduling.solution import Plan
 from ganttlet.vm_rescheduling.usage import BOTH
 
 Change: TypeAlias = dict[tuple[int, int], int]
@@ -70,13 +71,15 @@ class Counts:
         """Return the places where a kind may lie."""
         return range(0, len(self.cpu), 2 if self.split[kind] else 1)
 
-    def change(self, host: Any, numa: Any) -> Change:
-        """Return what differs from the start when the VMs lie at (V,) hosts and NUMA nodes."""
-        change: Change = defaultdict(int)
+    def after(self, plan: Plan) -> Change:
+        """Return what a plan changes."""
         instance = self.instance
-        for vm in np.flatnonzero((host != instance.host) | (numa != instance.numa)).tolist():
-            change[self.kind[vm], self.place(int(instance.host[vm]), int(instance.numa[vm]))] -= 1
-            change[self.kind[vm], self.place(int(host[vm]), int(numa[vm]))] += 1
+        change: Change = defaultdict(int)
+        ends = {vm: (host, numa) for vm, host, numa in plan.moves.tolist()}
+        for vm, (host, numa) in ends.items():
+            kind = self.kind[vm]
+            change[kind, self.place(int(instance.host[vm]), int(instance.numa[vm]))] -= 1
+            change[kind, self.place(host, numa)] += 1
         return {key: by for key, by in change.items() if by}
 
     def free(self, change: Change) -> tuple[list[int], list[int]]:

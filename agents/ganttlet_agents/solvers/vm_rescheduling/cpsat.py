@@ -65,7 +65,10 @@ def solve_cpsat(
 
 
 class CpSearch:
-    """Both stages by CP-SAT, begun at ``hint``; ``ceiling`` is a proven bound on the score."""
+    """Both stages by CP-SAT, begun at ``hint``.
+
+    ``ceiling`` is a proven bound on the score, ``lowest`` one on the moves that the aim's ``need`` takes.
+    """
 
     def __init__(
         self,
@@ -77,10 +80,11 @@ class CpSearch:
         deterministic: float | None = None,
         hint: Change | None = None,
         ceiling: int | None = None,
+        lowest: int = 1,
     ) -> None:
         self.counts, self.aim, self.hint = counts, aim, hint or {}
         self.workers, self.seed, self.deterministic = workers, seed, deterministic
-        self.ceiling = ceiling
+        self.ceiling, self.lowest = ceiling, lowest
 
     def most(self, seconds: float, enough: int | None) -> Found:
         """Return the change of the highest score."""
@@ -92,7 +96,7 @@ class CpSearch:
         CP-SAT proves soon how high a score a number of moves may reach, but hardly how few moves a score takes.
         """
         end = time.perf_counter() + seconds
-        best, lowest = first, 1
+        best, lowest = first, self.lowest
         while lowest < moves_of(best) and time.perf_counter() < end:
             middle = (lowest + moves_of(best)) // 2
             found = self._most(end, need, need, middle, {})
@@ -255,10 +259,7 @@ def _hint(counts: Counts, objective: str, hint: str | Plan | None, seed: int) ->
     verdict = validate(instance, plan)
     if not verdict.feasible:
         raise InputError(f"hint for {instance.name} is infeasible: {verdict.violations[0].message}")
-    usage = instance.usage()
-    for vm, host, numa in plan.moves.tolist():
-        usage.move(vm, host, numa)
-    return counts.change(usage.host, usage.numa)
+    return counts.after(plan)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,14 @@ def highspy() -> Any:
 
 def new_highs(seed: int = 0) -> Any:
     """Return an empty, silent model to be maximised, solved by one thread."""
-    highs = highspy().Highs()
+
+    class Silent(highspy().Highs):  # type: ignore[misc]
+        def enableCallbacks(self) -> None:  # noqa: N802
+            # Some versions greet on standard output here, before an option could be set from outside.
+            self.setOptionValue("output_flag", False)
+            super().enableCallbacks()
+
+    highs = Silent()
     for option, value in (("output_flag", False), ("threads", 1), ("random_seed", seed % (2**31 - 1))):
         highs.setOptionValue(option, value)
     highs.changeObjectiveSense(highspy().ObjSense.kMaximize)
@@ -31,13 +38,13 @@ def run_highs(highs: Any, seconds: float) -> bool:
     """Solve within ``seconds``; return whether there is a solution, for a time limit may leave none.
 
     Raises:
-        RuntimeError: if it ends otherwise than solved or at its limit.
+        RuntimeError: if it ends otherwise than solved or at a limit.
     """
     # HiGHS counts the time of all solves of one model.
     highs.setOptionValue("time_limit", highs.getRunTime() + seconds)
     interruptible(highs.run, highs.cancelSolve)
     status = highspy().HighsModelStatus
     end = highs.getModelStatus()
-    if end not in (status.kOptimal, status.kTimeLimit, status.kSolutionLimit, status.kObjectiveTarget):
+    if end not in (status.kOptimal, status.kTimeLimit, status.kObjectiveBound, status.kObjectiveTarget):
         raise RuntimeError(f"HiGHS ended with {highs.modelStatusToString(end)!r}")
-    return bool(highs.getInfo().primal_solution_status == highspy().kSolutionStatusFeasible)
+    return int(highs.getInfo().primal_solution_status) == int(highspy().kSolutionStatusFeasible)

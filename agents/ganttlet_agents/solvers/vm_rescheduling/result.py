@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ganttlet.vm_rescheduling.instance import Cluster
 from ganttlet.vm_rescheduling.solution import Plan, validate
 from ganttlet_agents.evaluation.methods import Outcome
 from ganttlet_agents.solvers.vm_rescheduling.aim import Aim
@@ -105,8 +106,7 @@ def pursue(
         found = search.most(left(), aim.need)
         bound = 1.0
         if found.bound < aim.need:
-            goal = counts.instance.goal or 0.0
-            bound, word = counts.instance.limit + 1.0 + aim.bound(found.bound) - goal, ", goal out of reach"
+            bound, word = out_of_reach(counts.instance, aim, found.bound), ", goal out of reach"
         if found.change is not None:
             changes.append(found.change)
             if reached(found.change) >= aim.need:
@@ -114,6 +114,12 @@ def pursue(
                 bound = max(bound, float(last.bound))
                 changes += [] if last.change is None else [last.change]
     return _result(search, changes, bound, word, begun, seed)
+
+
+def out_of_reach(instance: Cluster, aim: Aim, score: int) -> float:
+    """Return the bound on objective ``goal`` where no plan within the limit has more than a score, and needs more."""
+    assert instance.goal is not None
+    return instance.limit + 1.0 + (aim.bound(score) - instance.goal)
 
 
 def _result(search: Search, changes: list[Change], bound: float, word: str, begun: float, seed: int) -> SolverResult:
