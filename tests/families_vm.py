@@ -54,7 +54,7 @@ class VMOracle(_ClusterOracle):
     """ReferenceRescheduling in a padded space."""
 
     def __init__(self, options: Options, instance: Cluster, graph: GraphSpec) -> None:
-        taken = ("objective", "reward", "masking", "merge", "illegal_penalty", "infeasible_penalty")
+        taken = ("objective", "reward", "masking", "merge", "illegal_penalty", "infeasible_penalty", "ending")
         given = {key: value for key, value in vm_options(options).items() if key in taken}
         super().__init__(ReferenceRescheduling(instance, **given), instance, graph)
 
@@ -63,6 +63,9 @@ class VMOracle(_ClusterOracle):
             return self.n_vms + 2 * self.n_hosts
         what, number, *flip = decision
         return number if what == "vm" else self.n_vms + 2 * number + flip[0]
+
+    def solution(self) -> Plan:
+        return Plan(self.play.kept, self.instance.digest)
 
     def extras(self) -> Mapping[str, Any]:
         play = self.play
@@ -233,6 +236,8 @@ VM_RESCHEDULING = FamilyCase(
             "observation": "gains",
             "merge": True,
         },
+        "cut": {"generator": TOY, **ROOM, "ending": "cut", "observation": "gains", "merge": True},
+        "cut_mixed": {"generator": TOY, **ROOM, "ending": "cut", "objective": "mixed", "reward": "terminal"},
         "groups": {"instance": UNLIKE, **ROOM, "observation": "gains", "merge": True},
         "listed": {"instances": [UNLIKE, ALIKE, LONE], "objective": "mixed"},
         "pooled": {"generator": TOY, **ROOM, "pool_size": 3, "pool_seed": 7, "merge": True},
@@ -253,6 +258,8 @@ VM_RESCHEDULING = FamilyCase(
         "vmr2l",
         "penalty",
         "penalty_mixed",
+        "cut",
+        "cut_mixed",
         "listed",
         "pooled",
     ),

@@ -255,7 +255,7 @@ def teaching(**env_kwargs):
 
 
 @pytest.mark.parametrize("strict", [False, True])
-@pytest.mark.parametrize("wrong", [-1, 4, 99])
+@pytest.mark.parametrize("wrong", [-2, 4, 99])
 def test_an_illegal_action_is_not_recorded(wrong, strict):
     instances, learner = teaching(strict=strict, max_jobs=5)
     replay = learner.replay

@@ -82,9 +82,12 @@ def context_row(play: ReferenceRescheduling) -> Row:
         "free": share(sum(play.free_cores()), sum(map(sum, play.cpu))),
     }
     if play.objective == "mixed":
-        row["mixed"] = play.value()
+        row["mixed"] = play.now()["mixed"]
     if play.objective == "goal":
         row["goal_gap"] = play.rate() - play.goal
+    if play.cut:
+        behind = play.now()[play.objective] - min(entry[play.objective] for entry in play.history)
+        row["behind"] = behind * sum(play.free_cores()) / play.block
     return row
 
 

@@ -27,10 +27,12 @@ class ReferenceRescheduling:
         masking: ``exact`` or ``penalty``.
         merge: whether equal VMs are shown and chosen as one.
         illegal_penalty, infeasible_penalty: as the environment has them.
+        ending: ``stop``, or ``cut``: the plan ends where the objective was least, and the agent cannot stop.
 
     Attributes:
         at: (host, NUMA node) of every VM; NUMA node 2 for split VMs.
         plan: (VM, host, NUMA node) of the moves made.
+        kept: the part of the plan that counts.
         used: moves that count against the limit.
         chosen: the VM chosen, None in phase ``vm``.
     """
@@ -44,6 +46,7 @@ class ReferenceRescheduling:
         merge: bool = False,
         illegal_penalty: float = 1.0,
         infeasible_penalty: float = 5.0,
+        ending: str = "stop",
     ) -> None:
         self.objective, self.reward, self.masking, self.merge = objective, reward, masking, merge
         self.illegal_penalty, self.infeasible_penalty = illegal_penalty, infeasible_penalty
@@ -58,7 +61,9 @@ class ReferenceRescheduling:
         self.at: list[Place] = list(zip(cluster.host.tolist(), cluster.numa.tolist(), strict=True))
         self.hosts, self.vms, self.nodes = range(len(self.cpu)), range(len(self.cores)), range(len(self.cpu[0]))
         self.plan: list[tuple[int, int, int]] = []
-        self.used, self.chosen, self.stopped = 0, None, False
+        self.used, self.chosen, self.stopped, self.cut = 0, None, False, ending == "cut"
+        # After 0, 1, … moves: the objectives as they were then.
+        self.history = [self.now()]
         self.first = self.value()
 
     # What lies where.
@@ -130,7 +135,8 @@ class ReferenceRescheduling:
     @property
     def spent(self) -> bool:
         """Whether no move may be made any more."""
-        return self.used >= self.limit or (self.objective == "goal" and self.rate() <= self.goal)
+        reached = self.objective == "goal" and self.used > 0 and self.rate() <= self.goal
+        return self.used >= self.limit or reached
 
     @property
     def done(self) -> bool:
@@ -148,15 +154,15 @@ class ReferenceRescheduling:
         if self.spent:
             return [STOP]
         some = lambda vm: not exact or any(self.allowed(vm, *pair) for pair in pairs)  # noqa: E731
-        return [*(("vm", vm) for vm in self.vms if self.shown(vm) and some(vm)), STOP]
+        found: list[Decision] = [("vm", vm) for vm in self.vms if self.shown(vm) and some(vm)]
+        return found if self.cut and found else [*found, STOP]
 
     def step(self, decision: Decision | None) -> tuple[float, bool, bool]:
         """Reward, terminated and illegal; None stands for an action outside the space of decisions."""
         if self.done:
             return 0.0, True, False
         if decision not in self.legal():
-            self.stopped = self.chosen is None and self.spent
-            return -self.illegal_penalty, self.stopped, True
+            return -self.illegal_penalty, False, True
         assert decision is not None
         before, fragments, penalty = self.value(), self.fragments(), 0.0
         if decision == STOP:
@@ -183,6 +189,7 @@ class ReferenceRescheduling:
         if (host, node) != self.at[vm]:
             self.at[vm] = (host, node)
             self.plan.append((vm, host, node))
+            self.history.append(self.now())
         return 0.0
 
     # Values.
@@ -205,7 +212,23 @@ class ReferenceRescheduling:
         """The objective if the episode ended now."""
         return self.objectives()[self.objective]
 
+    @property
+    def kept(self) -> list[tuple[int, int, int]]:
+        return self.plan[: self.best()]
+
+    def best(self) -> int:
+        """Number of moves that count: all, or those until the objective was least, the fewest such."""
+        if not self.cut:
+            return len(self.plan)
+        values = [entry[self.objective] for entry in self.history]
+        return values.index(min(values))
+
     def objectives(self) -> dict[str, float]:
+        """The objectives of the plan that counts."""
+        return self.history[self.best()]
+
+    def now(self) -> dict[str, float]:
+        """The objectives of all moves made."""
         rate, moves = self.rate(), len(self.plan)
         values = {
             "fr16": rate,

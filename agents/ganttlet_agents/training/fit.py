@@ -56,9 +56,9 @@ def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -
     rewards: list[Array] = []
     discounts: list[Array] = []
     over = env.done.copy()
-    while True:
+    while not over.all():
         actions = choose(len(acted))
-        over |= env.done | (actions == NOTHING)
+        over |= actions == NOTHING
         live = np.flatnonzero(~over)
         if not len(live):
             break
@@ -69,6 +69,7 @@ def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -
         _check_legal(env, live, actions)
         env.step_in_place(actions)
         rewards.append(np.where(over, 0.0, env.flags.reward))
+        over |= env.done
         discounts.append(env.flags.discount.copy())
     cut = np.flatnonzero(env.flags.truncated & env.done)
     if len(cut):

@@ -58,7 +58,7 @@ def gain_of(had: Int, change: Int, block: Int, potential: bool) -> float:
         left += block
     elif left >= block:
         left -= block
-    before, after = had / block, left / block
+    before, after = float(had / block), float(left / block)
     gain = before - after
     return gain - EPSILON * (before * before * before - after * after * after) if potential else gain
 

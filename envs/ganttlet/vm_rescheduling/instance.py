@@ -73,7 +73,9 @@ class Cluster(Instance):
     vm_id: Any = None
 
     def __post_init__(self) -> None:
-        put = lambda field, value: object.__setattr__(self, field, value)  # noqa: E731
+        def put(field: str, value: Any) -> None:
+            object.__setattr__(self, field, value)
+
         put("name", str(self.name))
         put("cpu", _table("cpu", self.cpu, "host"))
         put("mem", _table("mem", self.mem, "host"))
@@ -127,13 +129,15 @@ class Cluster(Instance):
         """(V,) int64, rank of each pod's priority among those that occur, 0 for the lowest; zeros for VMs."""
         if self.priority is None:
             return np.zeros(self.n_vms, np.int64)
-        return np.searchsorted(np.unique(self.priority), self.priority).astype(np.int64)
+        ranks: Array = np.searchsorted(np.unique(self.priority), self.priority).astype(np.int64)
+        return ranks
 
     @cached_property
     def weight(self) -> Array:
         """(V,) int64, (V + 1) ** tier: the weight of a pod in objective ``unplaced``."""
         powers = [(self.n_vms + 1) ** tier for tier in range(int(self.tier.max(initial=0)) + 1)]
-        return np.array(powers, np.int64)[self.tier]
+        weights: Array = np.array(powers, np.int64)[self.tier]
+        return weights
 
     def usage(self) -> Usage:
         """Return what is free on each NUMA node at the start; a fresh object that moves may be played on."""
@@ -216,8 +220,8 @@ class Cluster(Instance):
             raise InputError(
                 f"field 'host': {self._vm(_first(pending))} is on no host; only pods, which have a priority, may pend"
             )
-        expected = np.where(pending, NOWHERE, np.where(split, BOTH, np.clip(self.numa, 0, self.n_numa - 1)))
-        vm = _first(self.numa != expected)
+        lies = np.where(pending, NOWHERE, np.where(split, BOTH, np.clip(self.numa, 0, self.n_numa - 1)))
+        vm = _first(self.numa != lies)
         if vm is not None:
             words = "-1 (pending)" if pending[vm] else "2 (split)" if split[vm] else f"0 … {self.n_numa - 1}"
             raise InputError(f"field 'numa': {self._vm(vm)} is on NUMA node {self.numa[vm]}; expected {words}")

@@ -57,7 +57,7 @@ class Store(NamedTuple):
         vms: (S, 6, V) int32, columns KIND, HOST, NUMA, TIER, FIRST, GROUPS.
         kinds: (S, 3, F) int32, columns CORES, MEMORY, SPLIT.
         fits: (S, F, P) uint8, NUMA nodes that can take one of a kind at the start: bits 1 and 2; 1 for a split kind.
-        count: (S, F) int32, hosts with any.
+        n_fit: (S, F) int32, hosts with any.
         members: (S, M) int32, groups of each VM, one VM after the other.
         held: (S, G, P) uint8, VMs of a group on a host at the start.
         size: (S, 17) int64, columns HOSTS … SCORE0.
@@ -70,7 +70,7 @@ class Store(NamedTuple):
     vms: Array
     kinds: Array
     fits: Array
-    count: Array
+    n_fit: Array
     members: Array
     held: Array
     size: Array
@@ -84,7 +84,7 @@ class State(NamedTuple):
     Fields:
         free: (B, 2, P, K) int32.
         place: (B, 2, V) int32, columns AT, NODE.
-        fits, count, held: as in Store, now.
+        fits, n_fit, held: as in Store, now.
         legal: (B, V) int8, VMs that may be chosen.
         totals: (B, 11) int64, columns PHASE … KEPT.
         marks: (B, 2) float64, columns START, LEAST.
@@ -97,7 +97,7 @@ class State(NamedTuple):
     free: Array
     place: Array
     fits: Array
-    count: Array
+    n_fit: Array
     held: Array
     legal: Array
     totals: Array

@@ -22,7 +22,8 @@ def regroup(
     i: Int, s: Int, host: Int, node: Int, kind: Int, vms: Array, place: Array, head: Array, link: Array, copies: Array
 ) -> None:
     """Let the lowest of the equal VMs on ``node`` of ``host`` stand for all of them."""
-    first, count, w = -1, 0, head[i, host]
+    first: Int = -1
+    count, w = 0, head[i, host]
     while w >= 0:
         if vms[s, KIND, w] == kind and place[i, NODE, w] == node and vms[s, GROUPS, w] == 0:
             copies[i, w] = 0

@@ -10,7 +10,6 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.pool import Ints
 from ganttlet.vm_rescheduling.generator import Generator
 from ganttlet.vm_rescheduling.instance import Cluster
-from ganttlet.vm_rescheduling.kernel import fit_kinds
 from ganttlet.vm_rescheduling.layout import (
     BLOCK,
     CORES,
@@ -35,6 +34,7 @@ from ganttlet.vm_rescheduling.layout import (
     Store,
     make_store,
 )
+from ganttlet.vm_rescheduling.moves import fit_kinds
 
 NAMES = ("hosts", "VMs", "moves", "kinds of VM", "anti-affinity groups", "pairs of group and VM")
 OPTIONS = ("max_hosts", "max_vms", "max_moves", "max_kinds", "max_groups", "max_members")
@@ -64,11 +64,13 @@ def sizes_of(instance: Cluster) -> Sizes:
 
 def _pairs(instance: Cluster) -> Array:
     """Return the pairs (group number, VM), each once, groups counted from 0 and sorted by VM."""
-    if not len(instance.groups):
-        return instance.groups
+    none: Array = instance.groups
+    if not len(none):
+        return none
     numbers = np.unique(instance.groups[:, 0], return_inverse=True)[1].reshape(-1)
     pairs = np.unique(np.stack([instance.groups[:, 1], numbers], axis=1), axis=0)
-    return pairs[:, ::-1]
+    swapped: Array = pairs[:, ::-1]
+    return swapped
 
 
 class VMStorage:
@@ -157,7 +159,7 @@ class VMStorage:
             pending.sum(),
             instance.weight[pending].sum(),
         )
-        fit_kinds(slot, p, len(kinds), store.free, store.kinds, store.fits, store.count)
+        fit_kinds(slot, p, len(kinds), store.free, store.kinds, store.fits, store.n_fit)
 
     def get(self, slot: int) -> Cluster:
         """Return the generated instance in ``slot``; groups are counted from 0 and priorities are tiers."""

@@ -82,6 +82,9 @@ def plan_greedy(instance: Cluster, objective: str = "fr16") -> tuple[Plan, int]:
 
     Every move is the one of all legal moves that lowers the objective most, the first by VM, host and NUMA node among
     equals; it ends where none lowers it.
+
+    Raises:
+        InputError: for pods, an objective it cannot plan for, or ``goal`` without a goal.
     """
     vms_only("rule:greedy", instance, objective)
     plain = make_costs(instance, weights_of(instance, objective))

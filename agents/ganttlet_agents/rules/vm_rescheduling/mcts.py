@@ -90,9 +90,17 @@ def play(tree: Tree, node: Int, pick: Int, state: State, plain: Costs, row: Arra
 
 @jit
 def mcts_moves(
-    root: State, state: State, tree: Tree, costs: Array, plain: Costs, goal: Int, budget: Int, exploration: Int,
-    key: Int, best: Array,
-) -> tuple[Int, Int]:  # fmt: skip
+    root: State,
+    state: State,
+    tree: Tree,
+    costs: tuple[Array, Array],
+    plain: Costs,
+    goal: Int,
+    budget: Int,
+    exploration: Int,
+    key: Int,
+    best: Array,
+) -> tuple[Int, Int]:
     """Search from ``root``, write the best moves found into ``best`` (L, 3), and return (how many, moves played).
 
     Args:
@@ -189,7 +197,15 @@ def plan_mcts(
     costs = np.stack([one.cpu for one in bent]), np.stack([one.mem for one in bent])
     root, moves = prepare(instance), np.zeros((instance.limit, 3), np.int64)
     length, played = mcts_moves(
-        root, copied(root), make_tree(budget + 1, columns), costs, make_costs(instance, weights),
-        goal_cost(instance, objective), budget, exploration, np.uint64(seed), moves,
-    )  # fmt: skip
+        root,
+        copied(root),
+        make_tree(budget + 1, columns),
+        costs,
+        make_costs(instance, weights),
+        goal_cost(instance, objective),
+        budget,
+        exploration,
+        np.uint64(seed),
+        moves,
+    )
     return make_plan(instance, moves[:length]), int(played)

@@ -127,7 +127,7 @@ def plan_best_fit_repack(instance: Cluster, objective: str = "fr16") -> Plan:
 
 @jit
 def take_off(state: State, plain: Costs, vms: Array) -> Int:
-    """Take off VMs while this lowers the cost, each time the one that lowers it most; write them and return how many."""
+    """Take off VMs while this lowers the cost, each time the one that lowers it most; return how many."""
     leave = np.empty(len(state.host), np.int64)
     for count in range(len(vms)):
         leave_gains(state, plain, leave)

@@ -132,7 +132,8 @@ def make_costs(
 ) -> Costs:
     """Return the potential Σ ρ - eps · X · (ρ / X)^p + bend(ρ) over NUMA nodes, ρ = free cores mod X.
 
-    Memory, if it has a weight, is added in the same form with its own block.
+    Memory, if it has a weight, is added in the same form with its own block. What is not linear in ρ is rounded to
+    whole costs.
 
     Args:
         instance: the cluster.

@@ -17,7 +17,7 @@ def decode(counts: Counts, change: Change, aim: Aim, *, seed: int = 0) -> tuple[
 
     VMs of a kind that leave places are paired freely with places where that kind is due, again and again whatever is
     feasible now; where nothing is, a VM steps aside to a third place if the limit has a move left for that. Attempts
-    differ in how ties are broken. The moves end where the aim is highest first.
+    differ in how ties are broken. Moves that gain nothing are left out, and all behind the first that is best.
 
     Args:
         counts: the counts that ``change`` is about.
@@ -29,6 +29,7 @@ def decode(counts: Counts, change: Change, aim: Aim, *, seed: int = 0) -> tuple[
         The moves, and how many of the change are missing from the best attempt: 0 if all was carried out.
     """
     draw = random.Random(seed)
+    change = trim(counts, change, aim)
     best: _Attempt | None = None
     for _ in range(ATTEMPTS):
         attempt = _Attempt(counts, change, aim, draw)
@@ -39,6 +40,41 @@ def decode(counts: Counts, change: Change, aim: Aim, *, seed: int = 0) -> tuple[
             break
     assert best is not None
     return best.moves[: best.cut], best.missing
+
+
+def trim(counts: Counts, change: Change, aim: Aim) -> Change:
+    """Return a change without pairs of leaving and entering that are worth nothing: that VM may stay where it is."""
+    change = dict(change)
+    cpu, mem = counts.free(change)
+    grouped = {counts.kind[vm] for vm in counts.instance.groups[:, 1].tolist()}
+
+    def gain(kind: int, place: int, sign: int) -> int | None:
+        """Return what the score gains if one more of a kind is at a place (sign -1: one fewer); None if not possible."""
+        total = 0
+        for node in counts.nodes(kind, place):
+            cores, memory = cpu[node] - sign * counts.cores[kind], mem[node] - sign * counts.memory[kind]
+            if cores < 0 or memory < 0:
+                return None
+            total += aim.score([cores], [memory]) - aim.score([cpu[node]], [mem[node]])
+        return total
+
+    def undo() -> bool:
+        for (kind, place), by in change.items():
+            back = gain(kind, place, 1) if by < 0 and kind not in grouped else None
+            for (other, to), count in change.items() if back is not None else ():
+                # The two are never on one NUMA node, so what they gain adds up.
+                if other == kind and count > 0 and back + (gain(kind, to, -1) or 0) >= 0:
+                    for at, sign in ((place, 1), (to, -1)):
+                        for node in counts.nodes(kind, at):
+                            cpu[node] -= sign * counts.cores[kind]
+                            mem[node] -= sign * counts.memory[kind]
+                        change[kind, at] += sign
+                    return True
+        return False
+
+    while undo():
+        pass
+    return {key: by for key, by in change.items() if by}
 
 
 class _Attempt:

@@ -15,7 +15,7 @@ import numpy as np
 from ganttlet.core.options import as_count
 from ganttlet.vm_rescheduling.instance import Cluster
 from ganttlet.vm_rescheduling.library import resolve
-from ganttlet.vm_rescheduling.solution import Plan, validate
+from ganttlet.vm_rescheduling.solution import Plan
 from ganttlet.vm_rescheduling.usage import Usage
 from ganttlet_agents.evaluation.methods import Outcome
 from ganttlet_agents.solvers.cpsat_run import check_limits, cp_model
@@ -92,7 +92,9 @@ class _Pop:
 
     def reached(self) -> bool:
         """Return whether objective ``goal`` is."""
-        return self.aim.need is not None and self._score() >= self.aim.need
+        if self.aim.need is None:
+            return False
+        return self.aim.score(self.usage.cpu.reshape(-1).tolist(), self.usage.mem.reshape(-1).tolist()) >= self.aim.need
 
     def plan(self) -> Plan:
         """Return the moves so far."""
@@ -134,17 +136,39 @@ class _Pop:
             groups=np.stack([pairs[:, 0], np.searchsorted(vms, pairs[:, 1])], axis=1),
         )
         counts = Counts(piece, apart=True)
-        aim = replace(self.aim, need=None)
-        end = time.perf_counter() + seconds
-        search = CpSearch(counts, aim, workers=self.workers, seed=self.seed)
+        search = CpSearch(counts, replace(self.aim, need=None), workers=self.workers, seed=self.seed)
         found = search.most(max(LEAST_TIME, seconds), None)
-        if found.change is None:
-            return
-        change = found.change
-        score = aim.score(*counts.free(change))
-        for vm, host, numa in decode(counts, change, aim, seed=self.seed)[0]:
+        for vm, host, numa in decode(counts, found.change or {}, search.aim, seed=self.seed)[0]:
             move = int(vms[vm]), int(part[host]), numa
             self.usage.move(*move)
             self.moves.append(move)
             if self.reached():
                 return
+
+
+@dataclass(frozen=True)
+class Pop:
+    """The method ``solver:pop``."""
+
+    parts: int
+    fair: bool
+    time: float
+    workers: int | None
+    seed: int | None
+
+    def solve(self, instance: Cluster, *, objective: str, seed: int) -> Outcome:
+        """Return the plan; there is no bound."""
+        plan = solve_pop(
+            instance,
+            objective,
+            parts=self.parts,
+            fair=self.fair,
+            time_limit=self.time,
+            workers=self.workers,
+            seed=seed if self.seed is None else self.seed,
+        )
+        return Outcome(plan, status="feasible", decisions=len(plan.moves))
+
+    def warm_up(self, instance: Cluster, *, objective: str) -> None:
+        """Import OR-Tools, which takes about a second."""
+        cp_model()
