@@ -159,6 +159,7 @@ JOB_SHOP = FamilyCase(
     expected_return=job_shop_return,
     instances=(EVEN, ODD, shop([[(0, 2)], [(0, 3), (2, 1)]], 3, due=[2, 3], weight=[5, 1])),
     too_large=shop([[(0, 1)] * 9] * 9, 3, due=[1] * 9),
+    telling="duration",
     seeded=(
         "nondelay",
         "active",

@@ -249,6 +249,7 @@ VM_RESCHEDULING = FamilyCase(
     expected_return=vm_return,
     instances=(ALIKE, UNLIKE, LONE),
     too_large=cluster([((4, 4), (4, 4))] * 9, [(1, 1, 0, 0)], goal=0.5),
+    telling="cores",
     seeded=(
         "fr16",
         "gains",
@@ -286,6 +287,7 @@ POD_PACKING = FamilyCase(
     expected_return=lambda options, instance, first, final: first["unplaced"] - final["unplaced"],
     instances=(CROWDED, FREE, FEW),
     too_large=pods([(4, 4)] * 9, [(1, 1, 0, 0)]),
+    telling="cores",
     seeded=("counted", "free", "terminal", "listed", "pooled"),
     partial=True,
 )

@@ -51,6 +51,7 @@ class FamilyCase:
             episode, the documented map; None where the objectives do not tell it.
         instances: instances that fit every variant, two at least, all different, as plain data.
         too_large: an instance that fits no variant.
+        telling: array field that differs between instances and that storage gives back, without empty columns.
         seeded: names of variants whose instances depend on the seed and on the episode.
         partial: whether the solution of an episode that is still under way may be feasible.
     """
@@ -66,6 +67,7 @@ class FamilyCase:
     expected_return: Callable[[Options, Any, Mapping[str, float], Mapping[str, float]], float | None]
     instances: tuple[Mapping[str, Any], ...]
     too_large: Mapping[str, Any]
+    telling: str
     seeded: tuple[str, ...]
     partial: bool = False
 

@@ -47,7 +47,8 @@ class ReferencePods:
         self.at = list(self.start)
         self.hosts, self.pods = range(len(self.capacity)), range(len(self.requests))
         self.plan: list[tuple[int, int, int]] = []
-        self.counted, self.chosen, self.stopped = 0, None, False
+        self.counted, self.stopped = 0, False
+        self.chosen: int | None = None
         self.first = self.value()
 
     def free(self, host: int) -> tuple[int, int]:
@@ -97,8 +98,7 @@ class ReferencePods:
         if self.done:
             return 0.0, True, False
         if decision not in self.legal():
-            self.stopped = self.count_placements and self.spent
-            return -self.illegal_penalty, self.stopped, True
+            return -self.illegal_penalty, False, True
         assert decision is not None
         before = self.value()
         if decision == STOP:

@@ -4,11 +4,13 @@ They read the fields of a Cluster and share no code with the package. Costs are 
 fragment; with objective ``mixed`` 2^40 times what a core and a MB weigh in it, rounded; the convex term is rounded too.
 """
 
+from functools import partial
+
 SLACK = 1e-9
 
 
 class Planner:
-    """A cluster on which moves are played; ``at`` holds (host, NUMA node) of every VM, None for one that was taken off."""
+    """A cluster on which moves are played; ``at`` holds (host, NUMA node) of every VM, None for one taken off."""
 
     def __init__(self, cluster, objective="fr16", eps=0.0, p=2.0):
         self.cluster, self.objective, self.eps, self.p = cluster, objective, eps, p
@@ -120,7 +122,7 @@ def descend(cluster, objective="fr16", eps=0.0, p=2.0, once=False):
         moved = {vm for vm, *_ in board.moves} if once else set()
         pairs = [(vm, place) for vm in board.vms if vm not in moved for place in board.legal(vm)]
         pair, gain = board.first_best(pairs, lambda pair: board.gain(*pair, eps))
-        if pair is None or gain <= 0:
+        if pair is None or gain < 0 or (gain == 0 and not once):
             break
         board.move(*pair)
         costs.append(board.cost())
@@ -138,7 +140,7 @@ def ha(cluster, memory=True, objective="fr16"):
         if vm is None:
             break
         there = [place for place in board.legal(vm, memory) if place[0] != board.at[vm][0]]
-        place, gain = board.first_best(there, lambda place: board.gain(vm, place))
+        place, gain = board.first_best(there, partial(board.gain, vm))
         if place is None or gain <= 0 or place not in board.legal(vm):
             break
         board.move(vm, place)

@@ -14,7 +14,7 @@ from ganttlet.vm_rescheduling.instance import Cluster
 from reference.play import legal_action, legal_actions, row_of
 from reference.vm_strategies import clusters
 
-CHOICES = [
+CHOICES: list[tuple[str, str]] = [
     (objective, reward)
     for objective in ("fr16", "mixed", "goal")
     for reward in ("dense", "terminal", "vmr2l")
@@ -59,6 +59,29 @@ def test_finished_episodes(objective, reward, instance, seed, merge):
     if reward == "terminal":
         assert not any(rewards[:-1])
     assert env.objective == objective
+
+
+@pytest.mark.parametrize("objective", ["fr16", "mixed"])
+@pytest.mark.parametrize("reward", ["dense", "terminal"])
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(instance=clusters(), seed=st.integers(0, 9))
+def test_cut_plans(objective, reward, instance, seed):
+    """An agent that must go on is worth the best place on its way, which an agent that may stop shows."""
+    options = {"instance": instance, "objective": objective}
+    env = VMReschedulingVectorEnv(1, **options, reward=reward, ending="cut")
+    plain = VMReschedulingVectorEnv(1, **options)
+    actions, rewards, values = play(env, np.random.default_rng(seed))
+    _, info = plain.reset(seed=0)
+    ways, stop = [row_of(info, 0)["objectives"]], env.single_action_space.n - 1
+    for action in actions:
+        if action != stop:
+            ways.append(row_of(plain.step(np.array([action]))[4], 0)["objectives"])
+    best = min(ways, key=lambda way: way[objective])
+    verdict = validate(instance, env.solution(0))
+    assert values[-1] == best == {name: verdict.values[name] for name in best}
+    assert sum(rewards) == pytest.approx(ways[0][objective] - best[objective], abs=1e-12)
+    assert all(step >= 0 for step in rewards)
+    assert stop not in actions[:-1]
 
 
 @pytest.mark.parametrize(("objective", "reward"), CHOICES)
@@ -110,7 +133,8 @@ def test_gains_tell_the_reward(reward, scale, instance, seed):
 @given(instance=clusters(least_limit=1), seed=st.integers(0, 9))
 def test_merging_hides_no_move(instance, seed):
     """The states that a move may lead to are, up to which of equal VMs moves, the same with and without ``merge``."""
-    both = [VMReschedulingVectorEnv(1, instance=instance, merge=merge) for merge in (True, False)]
+    options = {"instance": instance, "autoreset_mode": "Disabled"}
+    both = [VMReschedulingVectorEnv(1, merge=merge, **options) for merge in (True, False)]
     rng = np.random.default_rng(seed)
     for env in both:
         env.reset(seed=0)
@@ -148,9 +172,22 @@ def test_no_moves_at_all():
     stop = env.single_action_space.n - 1
     assert np.flatnonzero(info["action_mask"][0]).tolist() == [stop]
     assert env.max_episode_steps == 4 * (2 * 1 + 1)
+    assert [part[0] for part in env.step(np.array([0]))[1:3]] == [-1.0, False]
     _, reward, terminated, _, info = env.step(np.array([stop]))
     assert (reward[0], terminated[0], info["objectives"]["moves"][0]) == (0.0, True, 0.0)
     assert len(env.solution(0).moves) == 0
+
+
+def test_a_goal_that_is_met_at_the_start():
+    """Nothing is to be done, but it may be: the first move ends the episode if the goal still holds after it."""
+    given_ = cluster([((8, 8), (8, 8))] * 2, [(2, 1, 0, 0), (8, 1, 1, 1)], block=8, limit=3, goal=0.5)
+    for action, reward, ends in ((4, 0.0, True), (0, 0.0, False)):
+        env = VMReschedulingVectorEnv(1, instance=given_, objective="goal")
+        _, info = env.reset(seed=0)
+        assert info["objectives"]["goal"][0] == 0.0
+        assert env.step(np.array([{4: 6}.get(action, action)]))[1:3] == (reward, ends)
+    _, reward, terminated, _, info = env.step(np.array([2 + 2 * 1]))
+    assert (reward[0], terminated[0], info["objectives"]["goal"][0]) == (-1.0, True, 1.0)
 
 
 @pytest.mark.parametrize("masking", ["exact", "penalty"])
@@ -199,7 +236,7 @@ def test_generated_instances_are_the_generators():
     for episode in range(3):
         draw_keys(np.arange(3, 9, dtype=np.uint64), np.full(6, episode), keys)
         drawn = [make_generator(TOY).sample_key(key) for key in keys]
-        assert [env.instance(row) for row in range(6)] == drawn
+        assert [env.instance(row).digest for row in range(6)] == [one.digest for one in drawn]
         assert len({one.digest for one in drawn}) == 6
         env.reset()
 

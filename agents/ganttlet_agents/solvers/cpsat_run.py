@@ -78,22 +78,25 @@ def interruptible(work: Callable[[], Any], stop: Callable[[], object]) -> Any:
     ``stop`` tells it to end early; it is called again until it has, for a solver may not listen before it searches.
     """
     outcome: list[Any] = []
+    done = threading.Event()
 
     def run() -> None:
         try:
             outcome.append(work())
         except Exception as error:
             outcome.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    threading.Thread(target=run, daemon=True).start()
+    # Not join: Python 3.11 takes a thread for dead once Ctrl-C has interrupted the wait for it.
     try:
-        while thread.is_alive():
-            thread.join(0.2)
+        while not done.wait(0.2):
+            pass
     except BaseException:
-        while thread.is_alive():
+        stop()
+        while not done.wait(0.2):
             stop()
-            thread.join(0.2)
         raise
     if isinstance(outcome[0], Exception):
         raise outcome[0]

@@ -150,7 +150,8 @@ class _Search:
                 reached = model.value(kind, tier, found)
                 if (reached > now) if kind == PLACED else (reached < now):
                     self.target, now = found, reached
-            if math.isfinite(solver.best_objective_bound):
+            # CP-SAT's bound is 0 if it had no time to prove any.
+            if status != "unknown" and math.isfinite(solver.best_objective_bound):
                 bound = model.tighter(kind, bound, solver.best_objective_bound)
         model.freeze(kind, tier, now, exact=now == bound)
         seconds = time.perf_counter() - begun

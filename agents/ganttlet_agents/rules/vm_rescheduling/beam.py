@@ -53,16 +53,17 @@ def list_candidates(state: State, costs: Costs, gains: Array, vms: Array, places
     VMs in anti-affinity groups count one by one, with every place.
     """
     kinds, count = len(state.cores), len(gains)
+    keep = 2 * count  # two places of equal gain, for one of them may be where the VM lies
     enter = np.empty((kinds, 2 * state.cpu.shape[0]), np.int64)
     leave = np.empty(len(state.host), np.int64)
-    top, spare = np.full((kinds, count), NONE), np.zeros(count, np.int64)
-    at = np.full((kinds, count), -1)
+    top, spare = np.full((kinds, keep), NONE), np.zeros(keep, np.int64)
+    at = np.full((kinds, keep), -1)
     seen, n_seen = np.zeros((kinds, ALIKE), np.int64), np.zeros(kinds, np.int64)
     for kind in range(kinds):
         enter_gains(state, costs, kind, True, enter[kind])
         for place in range(enter.shape[1]):
             gain = enter[kind, place]
-            if gain > top[kind, count - 1] and not (top[kind] == gain).any():
+            if gain > top[kind, keep - 1] and (top[kind] == gain).sum() < 2:
                 insert(gain, 0, place, top[kind], spare, at[kind])
     leave_gains(state, costs, leave)
     gains[:] = NONE
@@ -83,12 +84,14 @@ def list_candidates(state: State, costs: Costs, gains: Array, vms: Array, places
         if n_seen[kind] < ALIKE:
             seen[kind, n_seen[kind]] = leave[vm]
             n_seen[kind] += 1
-        for i in range(count):
+        last = NONE
+        for i in range(keep):
             gain = leave[vm] + top[kind, i]
             if at[kind, i] < 0 or gain <= gains[count - 1]:
                 break
-            if at[kind, i] != own:
+            if at[kind, i] != own and gain != last:
                 insert(gain, vm, at[kind, i], gains, vms, places)
+                last = gain
 
 
 @jit

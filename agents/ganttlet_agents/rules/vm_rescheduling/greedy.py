@@ -43,6 +43,8 @@ def descend(
 ) -> tuple[Int, Int, Int]:
     """Play the best move again and again, while it gains by ``costs``, and return (cost, length, moves played).
 
+    With ``once`` moves that gain nothing are played too: they cost nothing, and open ways on.
+
     Args:
         state: where to begin; is moved on.
         costs: what moves are chosen by.
@@ -59,7 +61,7 @@ def descend(
     best, cut, step = cost, done, done
     while step < len(moves) and cost > goal:
         gain, vm, host, numa = best_move(state, costs)
-        if gain <= 0:
+        if gain < 0 or (gain == 0 and not once):
             break
         cost -= move(state, plain, vm, host, numa)
         state.stays[vm] = once
@@ -154,11 +156,11 @@ def potential_plan(
     """Return the plan of the convex-potential greedy.
 
     It moves greedily by Φ = Σ ρ - eps · X · (ρ / X)^p, ρ = free cores mod X, which rewards fragments that lie
-    together; each VM moves at most once, until no move lowers Φ. The plan is cut where the objective is least. Under
-    ``mixed`` Φ adds memory in the same form. Row 0 of best-of-K is this rule; each further row bends the potential of
-    the best row so far at random (half the knots, see :func:`make_costs`), which puts noise on all gains alike, and
-    the best plan by the objective is returned. Source of the potential: own measurements; the bends do better than
-    noise drawn for every move.
+    together; each VM moves at most once, until every move would raise Φ. The plan is cut where the objective is
+    least. Under ``mixed`` Φ adds memory in the same form. Row 0 of best-of-K is this rule; each further row bends the
+    potential of the best row so far at random (half the knots, see :func:`make_costs`), which puts noise on all gains
+    alike, and the best plan by the objective is returned. Source of the potential: own measurements; the bends do
+    better than noise drawn for every move.
 
     Args:
         instance: the cluster.

@@ -117,14 +117,15 @@ def mcts_moves(
     """
     limit, start, base = len(best), total_cost(root, plain), total_cost(root, plain)
     moves, path = np.zeros((limit, 3), np.int64), np.zeros((limit, 2), np.int64)
-    top, low, high = -np.inf, np.inf, -np.inf
-    length, nodes, played, simulation, node = 0, 1, 0, 0, 0
+    top, low, high = 0.0, np.inf, -np.inf
+    kept, nodes, played, simulation, node = 0, 1, 0, 0, 0
     for done in range(limit):
         if base <= goal:
             break
         for _ in range(min(max(1, budget // limit), budget - simulation)):
             copy_into(state, root)
             at, depth, cost, fresh = node, done, base, False
+            least, cut = base, done
             while depth < limit and cost > goal and not fresh:
                 if not tree.listed[at]:
                     list_candidates(
@@ -137,13 +138,17 @@ def mcts_moves(
                 cost -= play(tree, at, pick, state, plain, moves[depth])
                 path[depth, 0], path[depth, 1] = at, pick
                 depth += 1
+                if cost < least:
+                    least, cut = cost, depth
                 fresh = tree.child[at, pick] < 0
                 if fresh:
                     tree.child[at, pick] = nodes
                     nodes += 1
                 at = tree.child[at, pick]
             row = randint(key, simulation, 0, len(costs[0]) - 1) if simulation else 0
-            least, cut, end = descend(state, Costs(costs[0][row], costs[1][row]), plain, goal, True, moves, depth)
+            found, length, end = descend(state, Costs(costs[0][row], costs[1][row]), plain, goal, True, moves, depth)
+            if found < least:
+                least, cut = found, length
             simulation, played = simulation + 1, played + end - done
             reward = 1.0 + (limit - cut) / limit if least <= goal else (start - least) / max(1, start)
             low, high = min(low, reward), max(high, reward)
@@ -151,14 +156,14 @@ def mcts_moves(
                 tree.visits[path[i, 0], path[i, 1]] += 1
                 tree.value[path[i, 0], path[i, 1]] = max(tree.value[path[i, 0], path[i, 1]], reward)
             if reward > top:
-                top, length = reward, cut
+                top, kept = reward, cut
                 best[:cut] = moves[:cut]
         pick = np.argmax(tree.value[node])
         if tree.visits[node, pick] == 0:
             break
         base -= play(tree, node, pick, root, plain, moves[done])
         node = tree.child[node, pick]
-    return length, played
+    return kept, played
 
 
 def plan_mcts(

@@ -61,21 +61,22 @@ def make_aim(method: str, instance: Any, objective: str) -> Aim:
     check_choice(f"{method}: objective", objective, OBJECTIVES)
     usage = instance.usage()
     cores, memory = int(usage.cpu.sum()), int(usage.mem.sum())
-    blocks = (instance.block, instance.memory_block)
+    block, memory_block = instance.block, instance.memory_block
     if objective == "n16":
-        return Aim(objective, *blocks, 1, 0, None, 0.0, -1.0, 0.0)
-    rate = instance.block / cores if cores else 0.0
+        return Aim(objective, block, memory_block, 1, 0, None, 0.0, -1.0, 0.0)
+    rate = block / cores if cores else 0.0
     if objective == "mixed":
-        weights = (instance.mix * rate, (1.0 - instance.mix) * instance.memory_block / memory if memory else 0.0)
+        weights = (instance.mix * rate, (1.0 - instance.mix) * memory_block / memory if memory else 0.0)
         base = instance.mix * (cores > 0) + (1.0 - instance.mix) * (memory > 0)
-        error = 0.5 * (cores / blocks[0] + memory / blocks[1]) / SCALE
-        return Aim(objective, *blocks, *(round(weight * SCALE) for weight in weights), None, base, 1 / SCALE, error)
+        error = 0.5 * (cores / block + memory / memory_block) / SCALE
+        cpu, mem = (round(weight * SCALE) for weight in weights)
+        return Aim(objective, block, memory_block, cpu, mem, None, base, 1 / SCALE, error)
     need = None
     if objective == "goal":
         if instance.goal is None:
             raise InputError(f"{method}: objective 'goal' needs field 'goal', and instance {instance.name} has none")
         need = 0
         # A division as the validator does it, so that both agree on the last block.
-        while cores and (cores - need * instance.block) / cores > instance.goal + SLACK:
+        while cores and (cores - need * block) / cores > instance.goal + SLACK:
             need += 1
-    return Aim(objective, *blocks, 1, 0, need, float(cores > 0), rate, 0.0)
+    return Aim(objective, block, memory_block, 1, 0, need, float(cores > 0), rate, 0.0)

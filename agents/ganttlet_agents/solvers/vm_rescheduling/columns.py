@@ -41,6 +41,7 @@ Array = np.ndarray[Any, Any]
 NAME = "solver:columns"
 WIDEST = 512  # units of cores per NUMA node up to which tables of them are small
 SCALE = 2**20  # of prices, which are whole numbers so that the bound is exact
+ROUNDS = 4
 NEAR = 1e-7
 
 
@@ -131,13 +132,26 @@ class ColumnSearch:
         self.applies = self.hosts.width <= WIDEST and (not aim.mem or self.hosts.per_unit is not None)
         self.ceiling: int | None = None
         self.lowest = 1
-        self.pool: dict[tuple[int, tuple[int, ...]], Column] = {}
+        self.pool: dict[Column, None] = {}
 
     def most(self, seconds: float, enough: int | None) -> Found:
-        """Return the change of the highest score among the columns generated, and the bound of all columns."""
+        """Return the change of the highest score among the columns generated, and the bound of all columns.
+
+        Where prices tie, chance decides which columns are generated; so it is done anew if a plan falls short.
+        """
         end = time.perf_counter() + seconds
-        self.ceiling = self.generate(end, None)
-        return Found(self._choose(end, None), self.ceiling)
+        best: Change | None = None
+        reached = -1
+        for again in range(ROUNDS):
+            bound = self.generate(end, None, again)
+            self.ceiling = bound if self.ceiling is None else min(bound, self.ceiling)
+            change = self._choose(end, None)
+            score = -1 if change is None else self.aim.score(*self.counts.free(change))
+            if score > reached:
+                best, reached = change, score
+            if reached >= self.ceiling or time.perf_counter() > end:
+                break
+        return Found(best, self.ceiling)
 
     def fewest(self, seconds: float, need: int, first: Change) -> Found:
         """Return the change that reaches a score with the fewest moves among the columns generated, and the bound."""
@@ -145,18 +159,22 @@ class ColumnSearch:
         self.lowest = max(1, self.generate(end, need))
         return Found(self._choose(end, need) or first, self.lowest)
 
-    def generate(self, end: float, need: int | None) -> int:
+    def generate(self, end: float, need: int | None, again: int = 0) -> int:
         """Add to the pool the columns that the linear programme wants, and return the bound that it proves.
 
         Args:
             end: time of ``time.perf_counter()`` to end at.
-            need: None for the highest score; a score for the fewest moves that reach it.
+            need: None for the highest score, generated from nothing; a score for the fewest moves that reach it,
+                generated from the pool, which must hold such a change.
+            again: how often it was done before.
         """
         hosts, limit = self.hosts, self.counts.instance.limit
-        for host in range(len(hosts.members)):
-            self._add(host, np.zeros(2 * len(hosts.single) + len(hosts.split), np.int64))
-        master = Master(hosts, need, self.seed)
-        master.add(list(self.pool.values()))
+        none = np.zeros(2 * len(hosts.single) + len(hosts.split), np.int64)
+        known = dict.fromkeys(hosts.column(host, none) for host in range(len(hosts.members)))
+        known |= {} if need is None else self.pool
+        self.pool |= known
+        master = Master(hosts, need, self.seed + again)
+        master.add(list(known))
         weight = max(1, SCALE // master.scale)  # whole-number price of a score of 1
         grain = weight * master.scale  # and of 1 in the master's objective
         worth, count = hosts.worth(), np.array([len(members) for members in hosts.members])
@@ -176,30 +194,24 @@ class ColumnSearch:
             # For any prices, what hosts earn at best and what is paid for the limit are together a bound.
             top = min(top, (fixed + int(earned @ count)) // per)
             wanted = np.flatnonzero(earned / grain > level + NEAR).tolist()
-            new = [column for host in wanted if (column := self._add(host, net[host])) is not None]
+            new = [column for host in wanted if (column := hosts.column(host, net[host])) not in known]
+            known |= dict.fromkeys(new)
+            self.pool |= known
             if not new or math.floor(value * grain / per + NEAR) >= top or time.perf_counter() > end:
                 break
             master.add(new)
         return top if need is None else -top
-
-    def _add(self, host: int, net: Array) -> Column | None:
-        """Put a column into the pool and return it, or None if it is there."""
-        key = host, tuple(net.tolist())
-        if key in self.pool:
-            return None
-        self.pool[key] = self.hosts.column(host, net)
-        return self.pool[key]
 
     def _trivial(self) -> int:
         counts, aim = self.counts, self.aim
         return aim.cpu * (sum(counts.cpu) // aim.block) + aim.mem * (sum(counts.mem) // aim.memory_block)
 
     def _choose(self, end: float, need: int | None) -> Change | None:
-        """Return the best change made of columns in the pool, or None if there was no time to find one."""
-        columns = [column for column in self.pool.values() if column.able]
+        """Return the best change made of columns in the pool, in half the time left, or None if that found none."""
+        columns = [column for column in self.pool if column.able]
         master = Master(self.hosts, need, self.seed, whole=True)
         master.add(columns)
-        if not run_highs(master.highs, max(LEAST_TIME, end - time.perf_counter())):
+        if not run_highs(master.highs, max(LEAST_TIME, 0.5 * (end - time.perf_counter()))):
             return None
         values = master.highs.getSolution().col_value
         return self.hosts.change([(column, round(value)) for column, value in zip(columns, values, strict=True)])
@@ -226,4 +238,4 @@ class Columns:
         cp_model()
         search = ColumnSearch(Counts(instance, apart=False), make_aim(NAME, instance, objective))
         if search.applies:
-            search.generate(0.0, None)
+            search.generate(time.perf_counter() + 1.0, None)

@@ -120,10 +120,11 @@ class CpSearch:
         if least is not None:
             solver.best_bound_callback = lambda bound: bound + NEAR < least and solver.stop_search()
         status = run_solver(solver, model.model, self.counts.instance.name, _stop_at(top))
-        bound = solver.best_objective_bound
-        bounds = [model.highest] if math.isinf(bound) else [math.floor(bound + NEAR)]
-        bounds += [] if self.ceiling is None else [self.ceiling]
-        return Found(None if status == "unknown" else model.change(solver), min(bounds))
+        bounds = [model.highest, *([] if self.ceiling is None else [self.ceiling])]
+        if status == "unknown":
+            # CP-SAT's bound is 0 if it had no time to prove any.
+            return Found(None, min(bounds))
+        return Found(model.change(solver), min(*bounds, math.floor(solver.best_objective_bound + NEAR)))
 
 
 def _stop_at(score: int) -> Any:
@@ -250,12 +251,10 @@ def _hint(counts: Counts, objective: str, hint: str | Plan | None, seed: int) ->
     instance = counts.instance
     if hint is None:
         return {}
-    plan = hint
+    plan: Any = hint
     if isinstance(hint, str):
-        plan = (
-            parse_methods(f"rule:{hint}", instance.family)[0].solve(instance, objective=objective, seed=seed).solution
-        )
-    assert isinstance(plan, Plan)
+        rule = parse_methods(f"rule:{hint}", instance.family)[0]
+        plan = rule.solve(instance, objective=objective, seed=seed).solution
     verdict = validate(instance, plan)
     if not verdict.feasible:
         raise InputError(f"hint for {instance.name} is infeasible: {verdict.violations[0].message}")

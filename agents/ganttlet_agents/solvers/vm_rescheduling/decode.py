@@ -43,13 +43,13 @@ def decode(counts: Counts, change: Change, aim: Aim, *, seed: int = 0) -> tuple[
 
 
 def trim(counts: Counts, change: Change, aim: Aim) -> Change:
-    """Return a change without pairs of leaving and entering that are worth nothing: that VM may stay where it is."""
+    """Return a change without the pairs of leaving and entering that are worth nothing; the worst are undone first."""
     change = dict(change)
     cpu, mem = counts.free(change)
     grouped = {counts.kind[vm] for vm in counts.instance.groups[:, 1].tolist()}
 
     def gain(kind: int, place: int, sign: int) -> int | None:
-        """Return what the score gains if one more of a kind is at a place (sign -1: one fewer); None if not possible."""
+        """Return what the score gains by one more of a kind at a place (sign -1: one fewer); None if it has no room."""
         total = 0
         for node in counts.nodes(kind, place):
             cores, memory = cpu[node] - sign * counts.cores[kind], mem[node] - sign * counts.memory[kind]
@@ -58,23 +58,24 @@ def trim(counts: Counts, change: Change, aim: Aim) -> Change:
             total += aim.score([cores], [memory]) - aim.score([cpu[node]], [mem[node]])
         return total
 
-    def undo() -> bool:
+    while True:
+        best, pair = -1, None
         for (kind, place), by in change.items():
             back = gain(kind, place, 1) if by < 0 and kind not in grouped else None
-            for (other, to), count in change.items() if back is not None else ():
+            if back is None:
+                continue
+            for (other, to), count in change.items():
                 # The two are never on one NUMA node, so what they gain adds up.
-                if other == kind and count > 0 and back + (gain(kind, to, -1) or 0) >= 0:
-                    for at, sign in ((place, 1), (to, -1)):
-                        for node in counts.nodes(kind, at):
-                            cpu[node] -= sign * counts.cores[kind]
-                            mem[node] -= sign * counts.memory[kind]
-                        change[kind, at] += sign
-                    return True
-        return False
-
-    while undo():
-        pass
-    return {key: by for key, by in change.items() if by}
+                if other == kind and count > 0 and back + (gain(kind, to, -1) or 0) > best:
+                    best, pair = back + (gain(kind, to, -1) or 0), (kind, place, to)
+        if pair is None:
+            return {key: by for key, by in change.items() if by}
+        kind, place, to = pair
+        for at, sign in ((place, 1), (to, -1)):
+            for node in counts.nodes(kind, at):
+                cpu[node] -= sign * counts.cores[kind]
+                mem[node] -= sign * counts.memory[kind]
+            change[kind, at] += sign
 
 
 class _Attempt:

@@ -39,7 +39,10 @@ class Master:
 
     def add(self, columns: list[Column]) -> None:
         """Add columns."""
-        costs, starts, index, value = [], [], [], []
+        costs: list[float] = []
+        starts: list[int] = []
+        index: list[int] = []
+        value: list[float] = []
         for column in columns:
             score = column.score / self.scale
             costs.append(score - self.per_move * column.moves if self.need is None else -float(column.moves))

@@ -174,7 +174,8 @@ class _Model:
         return self._change() if found else None, bound if math.isfinite(bound) else None
 
     def _change(self) -> Change:
-        counts, change = self.counts, defaultdict(int)
+        counts = self.counts
+        change: Change = defaultdict(int)
         for (vm, place), value in zip(self.lying, self.highs.getSolution().col_value, strict=False):
             kind = counts.kind[vm]
             change[kind, place] += round(value)
