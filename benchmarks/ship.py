@@ -4,7 +4,7 @@
 
 Of the runs named, the one whose best validation is least wins; results on benchmark instances play no part. The folder
 agents/ganttlet_agents/shipped/NAME then holds the checkpoint and results.json: the validation of every candidate, and
-the winner's rows of benchmarks/results/policies.json.
+the winner's rows of benchmarks/results/policies.json, or of the file that --results names.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from ganttlet_agents.policy.shipped import CARD, WEIGHTS, find_checkpoint
 from ganttlet_agents.training.folder import read_evaluations
@@ -26,10 +27,16 @@ def best_validation(run: Path) -> float:
     return min(100.0 * row["gap"] for row in read_evaluations(run))
 
 
+def is_of(row: dict[str, Any], run: Path) -> bool:
+    """Return whether a result row, which names its run or the whole method, is of ``run``."""
+    return row["run"] == run.name if "run" in row else row["method"].split(":")[1] == run.as_posix()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name")
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--results", default="policies")
     options = parser.parse_args()
     scores = {run: best_validation(run) for run in options.runs}
     winner = min(scores, key=lambda run: scores[run])
@@ -38,12 +45,12 @@ def main() -> None:
     weights = find_checkpoint(winner)
     shutil.copyfile(weights, target / WEIGHTS)
     shutil.copyfile(weights.with_name(CARD), target / CARD)
-    rows = json.loads((HERE / "results" / "policies.json").read_text(encoding="utf-8"))["rows"]
+    rows = json.loads((HERE / "results" / f"{options.results}.json").read_text(encoding="utf-8"))["rows"]
     results = {
         "command": f"python benchmarks/ship.py {options.name} " + " ".join(run.as_posix() for run in options.runs),
         "validation gap, %": {run.name: round(score, 3) for run, score in scores.items()},
         "shipped": winner.name,
-        "rows": [row for row in rows if row["run"] == winner.name],
+        "rows": [row for row in rows if is_of(row, winner)],
     }
     (target / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     size = (target / WEIGHTS).stat().st_size

@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +49,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--solver", choices=SOLVERS, default="columns")
     parser.add_argument("--suites", nargs="+", default=list(SUITES))
+    parser.add_argument("--limits", nargs="+", type=int, help="migration limits to solve; all without it")
     parser.add_argument("--time", type=float, default=120.0)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     name = "vm_references" if options.solver == "columns" else f"vm_{options.solver}"
-    given = "" if options.solver == "columns" else f" --solver {options.solver} --suites {' '.join(options.suites)}"
     data: dict[str, Any] = {
-        "command": f"python benchmarks/vm_references.py{given}",
+        "command": " ".join(["python", *sys.argv]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "rows": [],
     }
     for suite in options.suites:
         for entry in load_instances(load_suite(suite)):
             assert isinstance(entry.instance, Cluster)
+            if options.limits and entry.instance.limit not in options.limits:
+                continue
             data["rows"].append({"suite": suite, **solve(entry.instance, options)})
             (RESULTS / f"{name}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
             print({key: data["rows"][-1][key] for key in ("name", "value", "bound", "optimal", "seconds")}, flush=True)

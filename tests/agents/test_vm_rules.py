@@ -77,7 +77,7 @@ def crowded(seed=0):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("name", TWINS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cluster=clusters())
 def test_equals_the_plain_twin(name, objective, cluster):
     plan, twin = TWINS[name]
@@ -99,7 +99,7 @@ def test_equals_the_plain_twin_on_longer_plans(name, objective):
     assert sum(lengths) >= 4
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(cluster=clusters(), objective=st.sampled_from(OBJECTIVES))
 def test_searches_and_random_moves_are_legal(cluster, objective):
     start = values(cluster, Plan([], cluster.digest))

@@ -76,11 +76,21 @@ def test_huge_numbers():
     top = 2**31 - 1
     hosts = [((top, top), (top, top)), ((2**21, 5), (2**21, 1)), ((0, 0), (0, 0))]
     vms = [(top, 1, 0, 0), (2**20, top - 1, 0, 1), (3, 0, 1, 1), (2**21 - 2, 7, 1, 0)]
-    for block in (1, 16, 10**9):
+    for block in (1, 16, 10**9, top):
         instance = Cluster.from_dict(cluster(hosts, vms, block=block, memory_block=block, limit=3, goal=0.0))
         for seed, objective in enumerate(OBJECTIVES):
             rng = np.random.default_rng(seed)
             walk(instance, rng, objective=objective, observation="gains", wild=False)
+
+
+@pytest.mark.parametrize("masking", ["exact", "penalty"])
+def test_hosts_of_one_numa_node(masking):
+    """There is no other node to flip to."""
+    hosts = [((9,), (9,)), ((7,), (9,)), ((3,), (5,))]
+    vms = [(2, 1, 0, 0), (3, 2, 0, 0), (6, 1, 1, 0), (1, 1, 2, 0)]
+    instance = Cluster.from_dict(cluster(hosts, vms, block=4, limit=3))
+    for seed in range(6):
+        walk(instance, np.random.default_rng(seed), masking=masking, observation="gains", merge=True)
 
 
 def named(observation, spec):
@@ -181,7 +191,7 @@ def test_merging_by_hand():
 
 @pytest.mark.parametrize("merge", [False, True])
 def test_no_row_of_a_larger_instance_is_left_by_a_partial_reset(merge):
-    options = {"observation": "gains", "objective": "goal", "merge": merge, "autoreset_mode": "Disabled"}
+    options = {"observation": "gains", "objective": "goal", "merge": merge}
     env = VMReschedulingVectorEnv(2, instance=UNLIKE, **options, **SPACE)
     _, info = env.reset(seed=0)
     rng = np.random.default_rng(2)
@@ -189,7 +199,7 @@ def test_no_row_of_a_larger_instance_is_left_by_a_partial_reset(merge):
         before, _, _, _, info = env.step(legal_actions(info["action_mask"], rng))
     small = Cluster.from_dict(LONE)
     after, _ = env.reset(options={"instance": small, "reset_mask": np.array([False, True])})
-    _, oracle = make(small, **options | {"autoreset_mode": "Disabled"})
+    _, oracle = make(small, **options)
     compare(env, after, blocks(oracle, env.graph, options), row=1)
     assert all(np.array_equal(after[key][0], before[key][0]) for key in after)
 
@@ -215,12 +225,12 @@ def test_no_row_of_a_larger_instance_is_left_by_autoreset(mode, limit):
 
 
 def test_how_far_behind_by_hand():
-    """Under ``cut`` the context tells how many blocks the plan has lost since it was best: 10 of 16 cores here."""
+    """Under ``cut`` the context tells how many blocks the plan has lost since it was best."""
     env = VMReschedulingVectorEnv(1, instance=BY_HAND, ending="cut")
     observation, info = env.reset(seed=0)
     behind, paid, kept = [], [], []
-    # VM 1 completes host 1's block and fills host 0's; VM 3 goes where 16 cores were free; VM 3 comes back.
-    for action in (1, 5, 3, 5 + 3, 3, 5 + 4):
+    # VM 1 completes host 1's block and fills host 0's; VM 3 breaks a block there and leaves 2 cores; it comes back.
+    for action in (1, 5, 3, 5 + 2, 3, 5 + 4):
         behind.append(named(observation, env.graph)["context"]["behind"])
         observation, reward, _, _, info = env.step(np.array([action]))
         paid.append(reward[0])

@@ -61,6 +61,19 @@ def test_rewards_by_hand():
     assert [play.step(move)[:2] for move in moves[:2]] == [(0.0, False), (pytest.approx(3.15 - 1.0), True)]
 
 
+def test_cut_by_hand():
+    """The plan ends where it was best, whatever must be done after."""
+    for reward, paid in (("dense", [0.0, 0.25, 0.0, 0.0]), ("terminal", [0.0, 0.0, 0.0, 0.25])):
+        play = start(ending="cut", reward=reward)
+        assert STOP not in play.legal()
+        assert [play.step(move)[0] for move in (("vm", 1), ("pm", 0, 0), ("vm", 1), ("pm", 2, 0))] == paid
+        assert play.done
+        assert play.now()["fr16"] == 0.25
+        assert (play.kept, play.objectives()["fr16"], play.objectives()["moves"]) == ([(1, 0, 0)], 0.0, 1.0)
+    full = cluster([((4, 4), (4, 4))], [(4, 1, 0, 0), (4, 1, 0, 1)])
+    assert start(Cluster.from_dict(full), ending="cut").legal() == [STOP]
+
+
 def test_flip_bits_by_hand():
     play = start()
     play.step(("vm", 1))

@@ -216,7 +216,7 @@ def plan_beam(
     width, count = as_count("width", width), as_count("candidates", candidates)
     found = best_row(instance, objective, eps, p, noise, best_of, seed)
     state, limit, goal = prepare(instance), instance.limit, goal_cost(instance, objective)
-    rows, after = (State(*(np.stack([one] * width) for one in state[:6]), *state[6:]) for _ in range(2))
+    rows, after = (State._make([*(np.stack([one] * width) for one in state[:6]), *state[6:]]) for _ in range(2))
     moves, parent = np.zeros((limit, width, 3), np.int64), np.zeros((limit, width), np.int64)
     plain = make_costs(instance, weights_of(instance, objective))
     cost, depth, row, looked = beam_moves(rows, after, found.costs, plain, goal, count, moves, parent)

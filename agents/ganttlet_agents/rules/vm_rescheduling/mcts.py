@@ -59,8 +59,9 @@ class Tree(NamedTuple):
 
 def make_tree(nodes: int, columns: int) -> Tree:
     """Return a tree of no moves yet."""
-    zeros, shape = np.zeros((4, nodes, columns), np.int64), (nodes, columns)
-    return Tree(np.full(shape, -1), zeros[0], np.full(shape, -np.inf), *zeros[1:], np.zeros(nodes, np.bool_))
+    visits, gains, vms, places = np.zeros((4, nodes, columns), np.int64)
+    child, value = np.full((nodes, columns), -1), np.full((nodes, columns), -np.inf)
+    return Tree(child, visits, value, gains, vms, places, np.zeros(nodes, np.bool_))
 
 
 @jit

@@ -99,6 +99,7 @@ def prepare(instance: Cluster) -> State:
     share = 1 + instance.split.astype(np.int64)
     rows = np.stack([instance.cores // share, instance.memory // share, instance.split], axis=1).astype(np.int64)
     kinds, kind = np.unique(rows, axis=0, return_inverse=True)
+    cores, memory, split = np.ascontiguousarray(kinds.T)
     names, groups = np.unique(instance.groups[:, 0], return_inverse=True)
     order = np.argsort(instance.groups[:, 1], kind="stable")
     vms = instance.groups[order, 1]
@@ -112,7 +113,9 @@ def prepare(instance: Cluster) -> State:
         np.zeros(instance.n_vms, np.bool_),
         held,
         kind.reshape(-1).astype(np.int64),
-        *np.ascontiguousarray(kinds.T),
+        cores,
+        memory,
+        split,
         np.searchsorted(vms, np.arange(instance.n_vms + 1)).astype(np.int64),
         groups[order].astype(np.int64),
     )
@@ -195,7 +198,7 @@ def copy_into(state: State, saved: State) -> None:
 
 def copied(state: State) -> State:
     """Return a state of its own that shares what does not change."""
-    return State(*(array.copy() for array in state[:6]), *state[6:])
+    return State._make([*(array.copy() for array in state[:6]), *state[6:]])
 
 
 @jit

@@ -122,8 +122,8 @@ class ColumnSearch:
 
     Attributes:
         applies: whether tables by free cores can tell the score; nothing may be called where it is not.
-        ceiling: the least bound on the score that is proved so far, or None.
-        lowest: the greatest bound on the moves that the aim's ``need`` takes.
+        ceiling: the bound on the score that is proved, or None.
+        lowest: the bound on the moves that the aim's ``need`` takes.
     """
 
     def __init__(self, counts: Counts, aim: Aim, *, seed: int = 0) -> None:
@@ -141,17 +141,17 @@ class ColumnSearch:
         """
         end = time.perf_counter() + seconds
         best: Change | None = None
-        reached = -1
+        reached, ceiling = -1, self._trivial()
         for again in range(ROUNDS):
-            bound = self.generate(end, None, again)
-            self.ceiling = bound if self.ceiling is None else min(bound, self.ceiling)
+            ceiling = min(ceiling, self.generate(end, None, again))
             change = self._choose(end, None)
             score = -1 if change is None else self.aim.score(*self.counts.free(change))
             if score > reached:
                 best, reached = change, score
-            if reached >= self.ceiling or time.perf_counter() > end:
+            if reached >= ceiling or time.perf_counter() > end:
                 break
-        return Found(best, self.ceiling)
+        self.ceiling = ceiling
+        return Found(best, ceiling)
 
     def fewest(self, seconds: float, need: int, first: Change) -> Found:
         """Return the change that reaches a score with the fewest moves among the columns generated, and the bound."""
