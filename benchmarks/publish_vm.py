@@ -132,11 +132,10 @@ def engine(table: Table) -> str:
     rows = []
     for name, row in data["clusters"].items():
         rate = row["steps/s"]
-        rows.append(
-            [f"{name}: {row['hosts']} hosts, {row['VMs']} VMs", f"{row['bytes of a row'] / 1000:.0f} KB",
-             *(f"{rate[key]:,.0f}" for key in ("live", "copies", "live, merge", "live, gains")),
-             f"{rate['slow twin']:,.2g}", f"{row['live / slow twin']:,} ×"]
-        )  # fmt: skip
+        slow = [f"{rate['slow twin']:,.2g}", f"{row['live / slow twin']:,} ×"] if "slow twin" in rate else ["", ""]
+        figures = [f"{rate[key]:,.0f}" for key in ("live", "copies", "live, merge", "live, gains")]
+        size = f"{row['bytes of a row'] / 1000:.0f} KB"
+        rows.append([f"{name}: {row['hosts']} hosts, {row['VMs']} VMs", size, *figures, *slow])
     head = ["cluster", "a row", "live", "copies", "live, `merge`", "live, `gains`", "slow twin", "live ÷ twin"]
     memory = data.get("256 x Large, MiB")
     words = "" if not memory else f"256 environments of Large: {memory['environments']:,.0f} MiB. "

@@ -44,6 +44,15 @@ def clusters(draw, least_limit=0):
     if not vms:
         vms = [(1, 0, 0, 0, 0)]
     cores, memory, split, host, numa = zip(*vms, strict=True)
+    if draw(st.booleans()):  # hosts so full that few VMs have more than one place to go to
+        spare = st.sampled_from([0, 0, *cores])
+        cpu, mem = (
+            [[row[k] - free[i][k][r] for k in range(2)] for i, row in enumerate(have)]
+            for r, have in enumerate((cpu, mem))
+        )
+        cpu = [[one + draw(spare) for one in row] for row in cpu]
+        mem = [[one + draw(st.integers(0, 30)) for one in row] for row in mem]
+        cpu[0][0] = max(1, cpu[0][0])
     return Cluster(
         "drawn",
         cpu,
