@@ -74,6 +74,7 @@ BAD = [
     ({"limit": 2.0}, "'limit'.*got 2.0"),
     ({"limit": True}, "'limit'"),
     ({"block": 0}, "'block'.*at least 1"),
+    ({"block": 2**31}, "'block': expected at most 2147483647"),
     ({"memory_block": 0}, "'memory_block'.*at least 1"),
     ({"mix": 1.5}, "'mix': expected a number in 0 … 1"),
     ({"mix": None}, "'mix'"),

@@ -58,6 +58,8 @@ class _ClusterBatch(BatchEnv):
         if generator is not None and generator.is_pods != self.pods:
             kind = "pods" if generator.is_pods else "VMs"
             raise InputError(f"generator {generator.name!r}: draws {kind}; this environment plays the other kind")
+        if generator is not None and objective == "goal" and generator.settings.get("goal") is None:
+            raise InputError(f"generator {generator.name!r}: key 'goal' is missing, but objective 'goal' needs it")
         if generator is not None:
             needed = tuple(getattr(generator, option) for option in OPTIONS)
         else:

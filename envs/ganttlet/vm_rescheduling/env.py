@@ -116,7 +116,8 @@ class VMReschedulingEnv(SingleEnv):
     * `pool_size`, `pool_seed`: draw that many instances from the generator once and choose among them.
     * `preset`: `vmr2l` or `vmr2l_penalty`, its ablation without host masks; other arguments override it.
     * `objective` (`fr16`, `mixed`, `goal`), `reward`, `masking` (`exact`, `penalty`), `observation` (`plain`, `gains`),
-      `merge`: as above. `infeasible_penalty` (5.0) under `masking="penalty"`. `ending` (`stop`): as below.
+      `merge`: as above. `infeasible_penalty` (5.0) under `masking="penalty"`. `ending` (`stop` or `cut`): see
+      Episode End.
     * `max_hosts`, `max_vms`, `max_moves`, `max_kinds` (different cores, memory and split), `max_groups`, `max_members`
       (pairs of group and VM): a larger padded space than the instances need.
     * `strict`, `illegal_penalty` (1.0), `gamma` (1.0), `max_episode_steps`, `copy` (False returns live buffers),

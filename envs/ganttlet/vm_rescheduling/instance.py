@@ -14,6 +14,7 @@ from ganttlet.vm_rescheduling.usage import Usage, describe_vm
 
 BLOCK = 16
 MEMORY_BLOCK = 64 * 1024
+INT32_MAX = int(np.iinfo(np.int32).max)
 EXACT = 2**53  # up to here every integer is a float64
 BOTH, NOWHERE = 2, -1
 Array = np.ndarray[Any, Any]
@@ -157,6 +158,8 @@ class Cluster(Instance):
             whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if not whole or value < least:
                 raise InputError(f"field {field!r}: expected an integer of at least {least}, got {value!r}")
+            if value > INT32_MAX:
+                raise InputError(f"field {field!r}: expected at most {INT32_MAX}, got {value!r}")
             object.__setattr__(self, field, int(value))
         for field in ("mix", "goal"):
             value = getattr(self, field)
