@@ -13,8 +13,13 @@ SHORT = (
     "rule:ha", "rule:greedy", "rule:potential", "rule:potential:best_of=60", "policy:vm_rescheduling",
     "policy:vm_rescheduling:samples=32", "solver:cpsat:time=60",
 )  # fmt: skip
-RUNS = ("imitation", "ppo", "standard")
-ROWS = {"imitation": "imitation only", "ppo": "PPO only", "standard": "imitation + PPO"}
+RUNS = ("imitation", "ppo", "standard", "pointer")
+ROWS = {
+    "imitation": "imitation only",
+    "ppo": "PPO only",
+    "standard": "imitation + PPO",
+    "pointer": "imitation + PPO, encoder `pointer`",
+}
 Table = Callable[[Sequence[str], Sequence[Sequence[object]]], str]
 
 

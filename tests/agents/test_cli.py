@@ -337,7 +337,11 @@ def test_shell_in_the_checkout_runs():
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 def test_ctrl_c_stops_a_running_solver():
     pytest.importorskip("ortools")
-    code = "import sys\nfrom ganttlet_agents.cli import main\nsys.exit(main(within='evaluate'))"
+    # A shell that starts tests in its background lets them ignore SIGINT.
+    code = (
+        "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from ganttlet_agents.cli import main\nsys.exit(main(within='evaluate'))"
+    )
     words = ["run", "--instances", "job_shop:ft06", "job_shop:ta71", "--methods", "solver:cpsat:time=300"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words, "--out", "out"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True

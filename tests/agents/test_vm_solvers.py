@@ -329,6 +329,15 @@ def test_no_time_is_no_error():
 
 
 def test_ctrl_c_stops_what_runs_in_a_second_thread():
+    # A shell that starts tests in its background lets them ignore SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _interrupt()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupt():
     ended = threading.Event()
     timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
     timer.start()
