@@ -13,8 +13,9 @@ SHORT = (
     "rule:ha", "rule:greedy", "rule:potential", "rule:potential:best_of=60", "policy:vm_rescheduling",
     "policy:vm_rescheduling:samples=32", "solver:cpsat:time=60",
 )  # fmt: skip
-RUNS = ("imitation", "ppo", "standard", "pointer")
+RUNS = ("quick", "imitation", "ppo", "standard", "pointer")
 ROWS = {
+    "quick": "preset `quick`",
     "imitation": "imitation only",
     "ppo": "PPO only",
     "standard": "imitation + PPO",

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ganttlet.core.data import data_path
@@ -113,8 +113,30 @@ def test_searches_and_random_moves_are_legal(cluster, objective):
     values(cluster, plan_random(cluster, objective, seed=1))
 
 
+# Of two equal VMs the first has nowhere else to go, and the second has.
+STUCK = Cluster("stuck", [[2, 1]], [[0, 0]], [1, 1], [0, 0], [0, 0], [0, 0], [0, 1], limit=0, block=1, memory_block=1)
+
+# Of equal VMs the first lies on the best place, and the last may go there.
+PLACED = Cluster(
+    "placed",
+    [[1, 0], [4, 4], [2, 2]],
+    [[0, 0], [28, 28], [14, 16]],
+    [2] * 4,
+    [14] * 4,
+    [1] * 4,
+    [1, 1, 1, 2],
+    [2] * 4,
+    limit=0,
+    block=1,
+    memory_block=8,
+    mix=0.0,
+)
+
+
 @settings(max_examples=100, deadline=None)
 @given(cluster=clusters(), eps=st.sampled_from([0.0, 0.5]))
+@example(cluster=STUCK, eps=0.0)
+@example(cluster=PLACED, eps=0.0)
 def test_the_first_candidate_is_the_best_move(cluster, eps):
     state, costs = prepare(cluster), make_costs(cluster, weights_of(cluster, "mixed"), eps)
     columns = np.zeros((3, 6), np.int64)

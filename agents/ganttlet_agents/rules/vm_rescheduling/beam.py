@@ -58,7 +58,11 @@ def list_candidates(state: State, costs: Costs, gains: Array, vms: Array, places
     leave = np.empty(len(state.host), np.int64)
     top, spare = np.full((kinds, keep), NONE), np.zeros(keep, np.int64)
     at = np.full((kinds, keep), -1)
-    seen, n_seen = np.zeros((kinds, ALIKE), np.int64), np.zeros(kinds, np.int64)
+    seen, spoken, n_seen = (
+        np.zeros((kinds, ALIKE), np.int64),
+        np.zeros((kinds, ALIKE), np.int64),
+        np.zeros(kinds, np.int64),
+    )
     for kind in range(kinds):
         enter_gains(state, costs, kind, True, enter[kind])
         for place in range(enter.shape[1]):
@@ -79,10 +83,15 @@ def list_candidates(state: State, costs: Costs, gains: Array, vms: Array, places
                 if better and clear(state, vm, place >> 1):
                     insert(gain, vm, place, gains, vms, places)
             continue
-        if (seen[kind, : n_seen[kind]] == leave[vm]).any():
+        # One that lies on one of the best places speaks only for those that lie there too.
+        where = own if (at[kind] == own).any() else -1
+        known = False
+        for i in range(n_seen[kind]):
+            known = known or (seen[kind, i] == leave[vm] and spoken[kind, i] in (-1, where))
+        if known:
             continue
         if n_seen[kind] < ALIKE:
-            seen[kind, n_seen[kind]] = leave[vm]
+            seen[kind, n_seen[kind]], spoken[kind, n_seen[kind]] = leave[vm], where
             n_seen[kind] += 1
         last = NONE
         for i in range(keep):
