@@ -112,7 +112,7 @@ def policies(table: Table) -> str:
     rows = []
     for row in rows_of("vm_h"):
         if row["method"] == "rule:potential":
-            rows.append(["teacher", "", names(row), *cells(row, True)])
+            rows.append(["teacher", "", "", names(row), *cells(row, True)])
     for kind in RUNS:
         for row in sorted(rows_of("vm_h"), key=lambda one: str(one["method"])):
             parts = row["method"].split(":")
@@ -120,11 +120,25 @@ def policies(table: Table) -> str:
             name = run.rsplit("/", 1)[-1]
             if "runs/" in run and name.rsplit("-", 1)[0] == kind:
                 decode = ":".join(parts[2:]) or "greedy"
-                rows.append([ROWS[kind], name.rsplit("-", 1)[1], decode, *cells(row, True)])
+                played = row.get("training", {}).get("run decisions")
+                shown = "" if played is None else f"{played:,}"
+                rows.append([ROWS[kind], name.rsplit("-", 1)[1], shown, decode, *cells(row, True)])
     if len(rows) < 2:
         return "Not measured yet."
-    head = ["row", "seed", "decoding", "FR16", "N16", "moves", "s", "way closed", "below HA", "below greedy"]
-    by_kind = {kind: [float(row[3]) for row in rows if row[0] == ROWS[kind] and row[2] == "greedy"] for kind in RUNS}
+    head = [
+        "row",
+        "seed",
+        "decisions trained",
+        "decoding",
+        "FR16",
+        "N16",
+        "moves",
+        "s",
+        "way closed",
+        "below HA",
+        "below greedy",
+    ]
+    by_kind = {kind: [float(row[4]) for row in rows if row[0] == ROWS[kind] and row[3] == "greedy"] for kind in RUNS}
     means = "; ".join(f"{ROWS[kind]} {mean(found):.4f}" for kind, found in by_kind.items() if found)
     made = "Made by `python benchmarks/vm_quality.py runs/vm_rescheduling/NAME`; training commands stand above."
     return "\n\n".join([table(head, rows), f"Means over the seeds, greedy: {means}. {made}"])

@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from policies import training
+
 from ganttlet.vm_rescheduling import Cluster, Plan, validate
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
 
@@ -80,6 +82,9 @@ def entry(method: str, suite: str) -> dict[str, Any]:
         "device": meta["device"],
         "commit": meta["commit"],
     }
+    if method.startswith("policy:"):
+        made = training(method.split(":")[1])
+        result |= {"seed": made["seed"], "training": {key: made[key] for key in made if key.startswith("run ")}}
     if known:
         at_first = mean(first[row["instance"]]["fr16"] for row in known)
         at_best, reached = mean(best[row["digest"]] for row in known), mean(row["value"] for row in known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,16 +16,16 @@ from reference.pod_packing import EVICT, ReferencePods
 from reference.vm_rescheduling import STOP, ReferenceRescheduling
 
 
-class _ClusterOracle:
+class _ClusterOracle(ABC):
     """A slow simulator in a space padded with VMs and hosts that do not exist."""
 
     def __init__(self, play: Any, instance: Cluster, graph: GraphSpec) -> None:
         self.play, self.instance = play, instance
         self.n_vms, self.n_hosts = (node.count for node in graph.nodes)
 
+    @abstractmethod
     def action(self, decision: tuple[Any, ...]) -> int:
         """Number of a decision in the padded space."""
-        raise NotImplementedError
 
     def numbered(self) -> dict[int, tuple[Any, ...]]:
         """Legal actions and what they mean."""

@@ -156,8 +156,10 @@ def successors(env, instance):
         chosen = env.snapshot()
         for action in np.flatnonzero(env.action_masks()[0]):
             env.step(np.array([action]))
-            view = env.view()
-            rows = zip(*(part.tolist() for part in (*names, view.host[0], view.numa[0])), strict=True)
+            usage = instance.usage()
+            for move in env.solution(0).moves.tolist():
+                usage.move(*move)
+            rows = zip(*(part.tolist() for part in (*names, usage.host, usage.numa)), strict=True)
             found.add(tuple(sorted((*row, *map(str, grouped[vm])) for vm, row in enumerate(rows))))
             env.restore(chosen)
         env.restore(start)

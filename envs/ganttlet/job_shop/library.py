@@ -11,6 +11,7 @@ from typing import Any
 
 from ganttlet.core.data import data_path
 from ganttlet.core.errors import InputError, check_keys
+from ganttlet.core.specs import resolve_spec, split_options
 from ganttlet.job_shop.bounds import content_digest, table
 from ganttlet.job_shop.formats import parse, read_text
 from ganttlet.job_shop.generator import l2d_validation, make_generator, with_due_dates
@@ -43,15 +44,9 @@ def resolve(spec: Any) -> JobShopInstance:
     Raises:
         InputError: naming the spec, file or key and what was expected.
     """
-    if isinstance(spec, JobShopInstance):
-        return spec
-    if isinstance(spec, Path):
-        return _from_file(spec)
-    if isinstance(spec, str):
-        return _from_string(spec)
-    if isinstance(spec, Mapping):
-        return _from_mapping(spec)
-    raise InputError(f"instance: cannot use {type(spec).__name__} {spec!r}; expected {FORMS}")
+    return resolve_spec(
+        spec, JobShopInstance, FORMS, from_file=_from_file, from_string=_from_string, from_mapping=_from_mapping
+    )
 
 
 def _from_mapping(spec: Mapping[str, Any]) -> JobShopInstance:
@@ -66,16 +61,8 @@ def _from_mapping(spec: Mapping[str, Any]) -> JobShopInstance:
 
 
 def _from_string(spec: str) -> JobShopInstance:
-    """Split trailing ``:key=value`` options off; the rest is a name or a path, which may hold colons."""
-    parts = spec.split(":")
-    options: dict[str, str] = {}
-    while len(parts) > 1 and "=" in parts[-1]:
-        key, _, value = parts.pop().partition("=")
-        if key in options:
-            raise InputError(f"instance {spec!r}: option {key!r} is given twice")
-        options[key] = value
+    name, options = split_options(spec)
     check_keys(f"instance {spec!r}", options, ("due_factor",))
-    name = ":".join(parts)
     if name.startswith("l2d:"):
         instance = _from_validation_set(name)
     elif name in table():

@@ -22,7 +22,6 @@ from ganttlet.vm_rescheduling.presets import PRESETS
 from ganttlet.vm_rescheduling.render import cluster_ansi, cluster_rgb
 from ganttlet.vm_rescheduling.solution import Plan
 from ganttlet.vm_rescheduling.storage import OPTIONS, VMStorage, sizes_of
-from ganttlet.vm_rescheduling.view import ClusterView
 
 MASKINGS = ("exact", "penalty")
 ENDINGS = ("stop", "cut")
@@ -99,10 +98,6 @@ class _ClusterBatch(BatchEnv):
         vm, pm = ("pod", "node") if self.pods else ("vm", "pm")
         keys = (vm, f"{vm}_mask", pm, f"{pm}_mask", "on_index", "context", f"focus_{vm}", "phase", "action_mask")
         self._out = tuple(self._obs[key] for key in keys)
-
-    def view(self) -> ClusterView:
-        """Return what rules see of this batch; it follows the live state until the next reset."""
-        return ClusterView(self._state, self._storage, self._slot)
 
     def _load(self, rows: Ints) -> None:
         load_rows(

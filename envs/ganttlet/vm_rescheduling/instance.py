@@ -172,6 +172,8 @@ class Cluster(Instance):
         if not isinstance(self.count_placements, bool | np.bool_):
             raise InputError(f"field 'count_placements': expected True or False, got {self.count_placements!r}")
         object.__setattr__(self, "count_placements", bool(self.count_placements))
+        if not self.count_placements and self.priority is None:
+            raise InputError("field 'count_placements': False is for pods, which have a priority")
 
     def _check_shapes(self) -> None:
         if self.n_hosts == 0 or self.n_numa not in (1, 2):

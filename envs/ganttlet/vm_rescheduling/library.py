@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganttlet.core.errors import InputError, check_keys
+from ganttlet.core.specs import resolve_spec, split_options
 from ganttlet.vm_rescheduling.formats import read_file
 from ganttlet.vm_rescheduling.generator import make_generator
 from ganttlet.vm_rescheduling.instance import Cluster
@@ -47,15 +48,7 @@ def resolve(spec: Any) -> Cluster:
     Raises:
         InputError: naming the spec, file or key and what was expected.
     """
-    if isinstance(spec, Cluster):
-        return spec
-    if isinstance(spec, Path):
-        return read_file(spec)
-    if isinstance(spec, str):
-        return _from_string(spec)
-    if isinstance(spec, Mapping):
-        return _from_mapping(spec)
-    raise InputError(f"instance: cannot use {type(spec).__name__} {spec!r}; expected {FORMS}")
+    return resolve_spec(spec, Cluster, FORMS, from_file=read_file, from_string=_from_string, from_mapping=_from_mapping)
 
 
 def with_options(instance: Cluster, options: Mapping[str, Any]) -> Cluster:
@@ -66,7 +59,7 @@ def with_options(instance: Cluster, options: Mapping[str, Any]) -> Cluster:
     """
     given = {key: value for key, value in options.items() if value is not None}
     check_keys(f"instance {instance.name!r}", given, OPTIONS)
-    base, shown = _split(instance.name)
+    base, shown = split_options(instance.name)
     name = ":".join([base, *(f"{key}={value}" for key, value in {**shown, **given}.items())])
     fields = {OPTIONS[key][0]: _value(name, key, value) for key, value in given.items()}
     try:
@@ -85,20 +78,8 @@ def _value(name: str, key: str, value: Any) -> Any:
         raise InputError(f"instance {name!r}: option {key!r}: expected {word}, got {value!r}") from None
 
 
-def _split(spec: str) -> tuple[str, dict[str, str]]:
-    """Split trailing ``:key=value`` options off; the rest is a name or a path, which may hold colons."""
-    parts = spec.split(":")
-    options: dict[str, str] = {}
-    while len(parts) > 1 and "=" in parts[-1]:
-        key, _, value = parts.pop().partition("=")
-        if key in options:
-            raise InputError(f"instance {spec!r}: option {key!r} is given twice")
-        options[key] = value
-    return ":".join(parts), dict(reversed(options.items()))
-
-
 def _from_string(spec: str) -> Cluster:
-    name, options = _split(spec)
+    name, options = split_options(spec)
     check_keys(f"instance {spec!r}", options, OPTIONS)
     if name in SNAPSHOTS:
         instance = load_snapshot(name)

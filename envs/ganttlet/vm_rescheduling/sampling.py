@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ _TRIES = 20  # draws per wanted member of a group
 Range = tuple[int, int]
 
 
-class Generator:
+class Generator(ABC):
     """A named distribution of clusters; made by :func:`ganttlet.vm_rescheduling.generator.make_generator`.
 
     Attributes:
@@ -52,9 +53,9 @@ class Generator:
         """Return the instance of ``key`` (uint64, see ganttlet.core.rng.key_of)."""
         return self.draw(np.uint64(key), f"key{int(key):016x}")
 
+    @abstractmethod
     def draw(self, key: Any, suffix: str) -> Cluster:
         """Return the instance of ``key`` (a NumPy uint64: Numba takes larger Python integers for int64)."""
-        raise NotImplementedError
 
     def fail(self, key: str, expected: str) -> InputError:
         """Return the error that ``key`` is not what was expected."""
