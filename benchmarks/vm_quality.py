@@ -18,10 +18,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from policies import training
-
 from ganttlet.vm_rescheduling import Cluster, Plan, validate
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
+from policies import training
 
 HERE = Path(__file__).parent
 REFERENCES = HERE / "results" / "vm_references.json"

@@ -159,8 +159,7 @@ def potential_plan(
     together; each VM moves at most once, until every move would raise Φ. The plan is cut where the objective is
     least. Under ``mixed`` Φ adds memory in the same form. Row 0 of best-of-K is this rule; each further row bends the
     potential of the best row so far at random (half the knots, see :func:`make_costs`), which puts noise on all gains
-    alike, and the best plan by the objective is returned. Source of the potential: own measurements; the bends do
-    better than noise drawn for every move.
+    alike, and the best plan by the objective is returned.
 
     Args:
         instance: the cluster.
