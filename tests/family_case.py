@@ -51,7 +51,9 @@ class FamilyCase:
             episode, the documented map; None where the objectives do not tell it.
         instances: instances that fit every variant, two at least, all different, as plain data.
         too_large: an instance that fits no variant.
-        telling: array field that differs between instances and that storage gives back, without empty columns.
+        telling: array field that differs between instances.
+        stored_telling: (storage, slot) -> that field as the slot holds it, without empty columns; None: that of the
+            instance that storage gives back.
         seeded: names of variants whose instances depend on the seed and on the episode.
         partial: whether the solution of an episode that is still under way may be feasible.
     """
@@ -70,6 +72,13 @@ class FamilyCase:
     telling: str
     seeded: tuple[str, ...]
     partial: bool = False
+    stored_telling: Callable[[Any, int], Any] | None = None
+
+    def stored(self, storage: Any, slot: int) -> Any:
+        """Return the telling field as a slot holds it."""
+        if self.stored_telling is not None:
+            return self.stored_telling(storage, slot)
+        return getattr(storage.get(slot), self.telling)
 
     def resolve(self, spec: Any) -> Instance:
         """Return the instance that ``spec`` describes."""

@@ -42,6 +42,11 @@ KINDS = {
         "warm_start": {**TEACHER, "n_timesteps": 60},
         "n_timesteps": 144,
     },
+    "group": {
+        "env_kwargs": {**BASE["env_kwargs"], "skip_forced": True, "gamma": 0.9},
+        "ppo": {**BASE["ppo"], "group": 2, "baseline": "group"},
+        "n_timesteps": 240,
+    },
     "gnn": {"network": {"encoder": "gnn", "width": 8, "layers": 1}, "n_timesteps": 96},
 }
 

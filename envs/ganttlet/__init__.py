@@ -28,5 +28,10 @@ register(
     entry_point="ganttlet.vm_rescheduling.pods_env:PodPackingEnv",
     vector_entry_point="ganttlet.vm_rescheduling.pods_env:PodPackingVectorEnv",
 )
+register(
+    "ganttlet/SoCDAG-v0",
+    entry_point="ganttlet.soc_dag.env:SoCDAGEnv",
+    vector_entry_point="ganttlet.soc_dag.batch:SoCDAGVectorEnv",
+)
 
 __all__ = ["__version__", "register"]

@@ -368,7 +368,7 @@ def test_the_gnn_refuses_edge_features_that_nothing_would_read(segments, edge):
     make_network(make_spec(dense=False, segments=segments), "pointer")
 
 
-@pytest.mark.parametrize("encoder", ["attention", "pointer", "gnn", "tree"])
+@pytest.mark.parametrize("encoder", ["attention", "pointer", "gnn", "tree", "dag", "deepsocs"])
 def test_a_dense_edge_is_read_as_an_action_segment_or_refused(encoder):
     segments = (Segment("may"), Segment("at"))
     with pytest.raises(InputError, match=f"encoder '{encoder}': dense edge 'far' is no action segment"):
@@ -383,7 +383,7 @@ def test_a_dense_edge_is_read_as_an_action_segment_or_refused(encoder):
     assert [spec.decode(action)[:2] for action in changed] == [(Segment("far"), 1 * 2 + 1)]
 
 
-@pytest.mark.parametrize("encoder", ["pointer", "gnn", "tree"])
+@pytest.mark.parametrize("encoder", ["pointer", "gnn", "tree", "dag", "deepsocs"])
 def test_observations_without_a_single_edge(encoder):
     spec = make_spec(dense=False)
     obs = random_obs(spec, 2, 0)
@@ -397,7 +397,7 @@ def test_observations_without_a_single_edge(encoder):
 
 def test_weights_do_not_depend_on_counts():
     small, large = make_spec(dense=False), make_spec(9, 8, 7, 20, 30, dense=False)
-    for encoder in ("attention", "pointer", "gnn", "tree"):
+    for encoder in ("attention", "pointer", "gnn", "tree", "dag", "deepsocs"):
         one, other = make_network(small, encoder), make_network(large, encoder)
         shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (one, other)]
         assert shapes[0] == shapes[1]

@@ -11,7 +11,7 @@ from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.vec_env import VecCheckNan, VecMonitor
 
 from ganttlet.core.rng import random_legal
-from ganttlet_agents.training.adapter import BatchVecEnv
+from ganttlet_agents.training.adapter import BatchVecEnv, Played
 from ganttlet_agents.training.buffer import GraphRolloutBuffer
 from ganttlet_agents.training.config import PPOConfig
 from ganttlet_agents.training.draws import sample_actions, sorted_batches
@@ -114,7 +114,7 @@ def test_discounts_are_those_of_the_step_just_played():
     obs = venv.reset()
     for turn in range(12):
         obs = venv.step(legal(obs["action_mask"], turn))[0]
-        np.testing.assert_allclose(venv.discount, 0.9)
+        np.testing.assert_allclose(venv.played.discount, 0.9)
 
 
 def test_sb3s_wrappers_and_its_own_ppo_take_it():
@@ -144,7 +144,7 @@ def filled(discounts, lam=0.9, seed=0, sb3=False):
     venv = BatchVecEnv(env)
     venv.seed(seed)
     obs = venv.reset()
-    at = [0]
+    now_played: list[Played] = []
     spaces = (env.single_observation_space, env.single_action_space)
     if sb3:
         buffer = DictRolloutBuffer(STEPS, *spaces, "cpu", gae_lambda=lam, gamma=discounts[0, 0], n_envs=ROWS)
@@ -156,17 +156,18 @@ def filled(discounts, lam=0.9, seed=0, sb3=False):
             gae_lambda=lam,
             n_envs=ROWS,
             sizes="job",
-            discount=lambda: discounts[at[0]],
+            played=lambda: now_played[-1],
             rng=np.random.default_rng(seed),
         )
     buffer.reset()
     starts, put = np.ones(ROWS, bool), []
     for step in range(STEPS):
-        at[0] = step
         actions = legal(obs["action_mask"], step)
         now = {key: part.copy() for key, part in obs.items()}
         obs, _, _, _ = venv.step(actions)
         rewards, values = rng.normal(size=ROWS).astype(np.float32), torch.tensor(rng.normal(size=ROWS)).float()
+        nothing = np.zeros(ROWS)
+        now_played.append(Played(rewards, discounts[step], nothing, nothing, nothing, nothing))
         log_probs = torch.tensor(rng.normal(size=ROWS)).float()
         buffer.add(now, actions, rewards, starts, values, log_probs)
         put.append((now, actions, rewards, starts, values.numpy(), log_probs.numpy()))

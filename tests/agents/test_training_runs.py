@@ -57,6 +57,7 @@ def assert_same(one, other):
         ("both", (7, 8)),
         ("ppo_fixed", (2,)),
         ("forced", (1, 2, 4)),
+        ("group", (1, 3)),
         ("gnn", (1,)),
     ],
 )

@@ -60,7 +60,6 @@ def test_rows_in_play_never_share_a_private_slot(case):
         if step % 3 == 0 and not env.done.all():
             env.step(legal_actions(env.action_masks(), rng))
         assert [env.instance(row) for row in range(4)] == shadow
-        stored = [env._pool.storage.get(int(slot)) for slot in env._slot]
-        for mine, expected in zip(stored, shadow, strict=True):
-            found, told = getattr(mine, case.telling), getattr(expected, case.telling)
+        for slot, expected in zip(env._slot, shadow, strict=True):
+            found, told = case.stored(env._pool.storage, int(slot)), getattr(expected, case.telling)
             assert np.array_equal(found, told[tuple(slice(size) for size in found.shape)])

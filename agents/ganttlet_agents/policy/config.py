@@ -8,7 +8,7 @@ from typing import Any
 
 from ganttlet.core.errors import InputError, check_choice, check_keys
 
-ENCODERS = ("attention", "pointer", "gnn", "tree")
+ENCODERS = ("attention", "pointer", "gnn", "tree", "dag", "deepsocs")
 LARGEST = 2**16
 
 
@@ -17,12 +17,12 @@ class NetworkConfig:
     """What a GraphPolicy is made of; sizes follow from the schema."""
 
     encoder: str = "attention"
-    """attention, pointer, gnn or tree."""
+    """attention, pointer, gnn, tree, dag or deepsocs."""
     width: int = 64
     """Width of every embedding."""
     layers: int = 2
     """Rounds of the encoder; the last one of attention, and of tree for members, serves candidates alone where actions
-    point at nodes and no edges."""
+    point at nodes and no edges; of dag and deepsocs those along the graph alone."""
     heads: int = 4
     """Attention heads."""
     hidden: int = 128

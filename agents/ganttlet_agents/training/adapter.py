@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
@@ -11,6 +12,28 @@ from stable_baselines3.common.vec_env import VecEnv
 from ganttlet.core.vector_env import BatchEnv, Obs
 
 Indices = int | Iterable[int] | None
+Array = np.ndarray[Any, Any]
+TINY = np.finfo(np.float64).tiny
+
+
+class Played(NamedTuple):
+    """The decisions of a step, (B,) each.
+
+    Fields:
+        reward: float32, scaled, as ``step`` returned it.
+        discount: float64, ``info["discount"]``.
+        began: float64, time from the start of the episode to the decision.
+        took: float64, time from there to the next one.
+        episode: int64, number of the row's episode; rows of a group that have the same one play the same world.
+        terminated: bool, whether the episode came to its end; not where it was truncated.
+    """
+
+    reward: Array
+    discount: Array
+    began: Array
+    took: Array
+    episode: Array
+    terminated: Array
 
 
 class BatchVecEnv(VecEnv):
@@ -19,18 +42,35 @@ class BatchVecEnv(VecEnv):
     Observations alternate between two sets of buffers: what ``step`` returned stays valid through the next step,
     which is what SB3's rollout needs, and no longer.
 
+    Rows come in groups of one seed: row for row they play the same episodes, instance and realisation. A row that ends
+    an episode while others of its group are further goes on from a copy of the one that is furthest; so groups stay
+    together, however long they play.
+
+    Time is log(discount) / log(gamma), the time by which the environment discounts; without discounting it is the
+    number of decisions.
+
     Args:
-        env: the batch.
+        env: the batch, not yet reset.
         reward_scale: factor on every reward.
+        group: rows of a group; the number of rows is a multiple of it.
 
     Attributes:
-        discount: (B,) float64, ``info["discount"]`` of the last step.
+        played: the decisions of the last step.
+        clock: (B,) float64, time since the start of the present episode.
+        episode: (B,) int64, number of the present episode since seeds were given.
         episodes: number of episodes finished.
     """
 
-    def __init__(self, env: BatchEnv, reward_scale: float = 1.0) -> None:
+    played: Played
+
+    def __init__(self, env: BatchEnv, reward_scale: float = 1.0, group: int = 1) -> None:
         self.env = env
         self.reward_scale = reward_scale
+        self.group = group
+        # Until its first step a batch shows gamma itself. 0 and 1 tell nothing of time.
+        gamma = float(env.flags.discount[0])
+        self._rate = math.log(gamma) if 0.0 < gamma < 1.0 else 0.0
+        self._seeded = False
         self.render_mode = env.render_mode
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self._pages: tuple[Obs, Obs] = (
@@ -42,16 +82,25 @@ class BatchVecEnv(VecEnv):
         self._return = np.zeros(env.num_envs)
         self._length = np.zeros(env.num_envs, np.int64)
         self._none: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
-        self.discount = np.ones(env.num_envs)
+        self.clock = np.zeros(env.num_envs)
+        self.episode = np.zeros(env.num_envs, np.int64)
         self.episodes = 0
 
     def reset(self) -> Obs:
-        """Start new episodes everywhere; seeds given by ``seed`` are used once."""
+        """Start new episodes everywhere; a seed given by ``seed`` is used once, and groups count on from it."""
         seed = self._seeds[0]
-        self.env.reset(seed=None if seed is None else int(seed))
+        if seed is None and not self._seeded:
+            seed = int(np.random.SeedSequence().generate_state(1)[0])
+        if seed is None:
+            self.env.reset()
+            self.episode += 1
+        else:
+            self.env.reset(seed=[int(seed) + row // self.group for row in range(self.num_envs)])
+            self.episode[:] = 0
+        self._seeded = True
         self._reset_seeds()
         self._reset_options()
-        self._return[:], self._length[:] = 0.0, 0
+        self._return[:], self._length[:], self.clock[:] = 0.0, 0, 0.0
         self.reset_infos = [{} for _ in range(self.num_envs)]
         return self._turn()
 
@@ -64,14 +113,14 @@ class BatchVecEnv(VecEnv):
         env = self.env
         _, reward, terminated, truncated, info = env.step(self._actions)
         reward = reward * self.reward_scale
-        np.copyto(self.discount, info["discount"])
+        discount = info["discount"].copy()
         self._return += reward
         self._length += 1
         dones = terminated | truncated
         infos = self._none
         if dones.any():
             infos = list(self._none)
-            np.copyto(self.discount, info["final_info"]["discount"], where=dones)
+            np.copyto(discount, info["final_info"]["discount"], where=dones)
             for row in np.flatnonzero(dones):
                 infos[row] = {
                     "episode": {"r": float(self._return[row]), "l": int(self._length[row])},
@@ -80,7 +129,28 @@ class BatchVecEnv(VecEnv):
                 }
                 self.episodes += 1
             self._return[dones], self._length[dones] = 0.0, 0
-        return self._turn(), reward.astype(np.float32), dones, infos
+        took = np.log(np.maximum(discount, TINY)) / self._rate if self._rate else np.ones(self.num_envs)
+        began, episode = self.clock.copy(), self.episode.copy()
+        self.played = Played(reward.astype(np.float32), discount, began, took, episode, terminated.copy())
+        self.clock += took
+        if dones.any():
+            self.clock[dones] = 0.0
+            self.episode[dones] += 1
+            if self.group > 1:
+                self._join(np.flatnonzero(dones))
+        # A copy: SB3 adds to the rewards of truncated episodes.
+        return self._turn(), self.played.reward.copy(), dones, infos
+
+    def _join(self, rows: Array) -> None:
+        """Let ``rows``, at the start of an episode, go on as the row of their group that is furthest."""
+        groups = np.arange(self.num_envs).reshape(-1, self.group)[rows // self.group]
+        leaders = np.array([max(group, key=lambda row: (self.episode[row], self.clock[row])) for group in groups])
+        behind = (self.episode[leaders] > self.episode[rows]) | (self.clock[leaders] > 0.0)
+        rows, leaders = rows[behind], leaders[behind]
+        if len(rows):
+            self.env.copy_rows(leaders, rows)
+            for part in (self.clock, self.episode, self._return, self._length):
+                part[rows] = part[leaders]
 
     def _turn(self) -> Obs:
         self._page ^= 1
@@ -95,12 +165,16 @@ class BatchVecEnv(VecEnv):
             "return": self._return.copy(),
             "length": self._length.copy(),
             "episodes": np.array(self.episodes),
+            "clock": self.clock.copy(),
+            "episode": self.episode.copy(),
         }
 
     def set_state(self, state: dict[str, np.ndarray[Any, Any]]) -> Obs:
         """Put back :meth:`state`, after the batch's rows, and return the observations."""
         self._return[:], self._length[:] = state["return"], state["length"]
         self.episodes = int(state["episodes"])
+        self.clock[:], self.episode[:] = state["clock"], state["episode"]
+        self._seeded = True
         return self._turn()
 
     # The rest of SB3's interface.

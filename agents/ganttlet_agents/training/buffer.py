@@ -11,6 +11,8 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 
+from ganttlet_agents.training.adapter import Played
+from ganttlet_agents.training.baseline import Baseline
 from ganttlet_agents.training.draws import sorted_batches
 
 Array = np.ndarray[Any, Any]
@@ -23,9 +25,12 @@ class GraphRolloutBuffer(DictRolloutBuffer):
     the size of their graphs, so that a small instance is not padded to the largest of the rollout.
 
     Args:
+        gamma: SB3's own, which must be 1: SB3 adds gamma times the value of the last observation to the reward of a
+            truncated episode, and here that value is discounted as its step says.
         sizes: node type whose highest real index is the size of a row.
-        discount: returns the discounts (B,) of the step just played.
+        played: returns the decisions of the step just played.
         rng: draws the minibatches.
+        baseline: what advantages are measured against; None: the value head.
     """
 
     def __init__(
@@ -39,10 +44,12 @@ class GraphRolloutBuffer(DictRolloutBuffer):
         n_envs: int = 1,
         *,
         sizes: str,
-        discount: Callable[[], Array],
+        played: Callable[[], Played],
         rng: np.random.Generator,
+        baseline: Baseline | None = None,
     ) -> None:
-        self._sizes, self._discount, self._rng = sizes, discount, rng
+        assert gamma == 1.0, "SB3's own gamma"
+        self._sizes, self._played, self._rng, self.baseline = sizes, played, rng, baseline
         self._kept: dict[str, torch.Tensor] | None = None
         super().__init__(buffer_size, observation_space, action_space, device, gae_lambda, gamma, n_envs)
 
@@ -76,16 +83,22 @@ class GraphRolloutBuffer(DictRolloutBuffer):
         for key, kept in self._kept.items():
             kept[at].copy_(torch.from_numpy(obs[key]))
         self.actions[at] = action.reshape(self.n_envs, self.action_dim)
-        self.rewards[at], self.episode_starts[at] = reward, episode_start
+        played = self._played()
+        self.rewards[at] = played.reward + played.discount * (reward - played.reward)
+        self.episode_starts[at], self.discounts[at] = episode_start, played.discount
+        if self.baseline is not None:
+            self.baseline.note(at, played)
         self.values[at] = value.detach().cpu().numpy().reshape(-1)
         self.log_probs[at] = log_prob.detach().cpu().numpy().reshape(-1)
-        self.discounts[at] = self._discount()
         self.pos += 1
         self.full = self.pos == self.buffer_size
 
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: Array) -> None:
-        """Compute GAE(lambda) with the discount of every step (Schulman et al. 2016)."""
-        after = last_values.detach().cpu().numpy().reshape(-1)
+        """Compute GAE(lambda) with the discount of every step (Schulman et al. 2016), and returns for the value head.
+
+        With a baseline, advantages are the same returns less the baseline instead of less the value.
+        """
+        after = final = last_values.detach().cpu().numpy().reshape(-1)
         goes_on = 1.0 - dones.astype(np.float32)
         last = np.zeros(self.n_envs, np.float32)
         for step in reversed(range(self.buffer_size)):
@@ -94,6 +107,9 @@ class GraphRolloutBuffer(DictRolloutBuffer):
             self.advantages[step] = last
             after, goes_on = self.values[step], 1.0 - self.episode_starts[step]
         self.returns = self.advantages + self.values
+        if self.baseline is not None:
+            ended = np.concatenate([self.episode_starts[1:], dones[None]]).astype(bool)
+            self.advantages = self.returns - self.baseline.of(self.returns, self.values, ended, final)
 
     def get(self, batch_size: int | None = None) -> Generator[DictRolloutBufferSamples, None, None]:  # type: ignore[override]
         """Yield minibatches that together hold every step once."""

@@ -13,6 +13,7 @@ from ganttlet_agents.training.schedules import PROFILES, scheduled
 from ganttlet_agents.training.seeds import training_seed
 
 ALGORITHMS = ("ppo", "imitation", "self_labelling")
+BASELINES = ("value", "group")
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,19 @@ class PPOConfig:
     """Gradients longer than this are cut to it."""
     target_kl: float | None = None
     """Stop the passes over a rollout at 1.5 times this KL divergence."""
+    group: int = 1
+    """Environments that play the same instances with the same realisations; n_envs is a multiple of it."""
+    baseline: str = "value"
+    """value: advantages are measured against the value head; group: against what the rest of the group still got at the
+    same time of the same episode (Mao et al. 2019)."""
 
     def __post_init__(self) -> None:
-        _check_least(self, 1, "n_envs", "n_steps", "n_epochs")
+        _check_least(self, 1, "n_envs", "n_steps", "n_epochs", "group")
+        check_choice("baseline", self.baseline, BASELINES)
+        if self.n_envs % self.group:
+            raise InputError(f"group: expected a divisor of n_envs, {self.n_envs}, got {self.group}")
+        if self.baseline == "group" and self.group < 2:
+            raise InputError("baseline: group needs at least 2 environments in a group, and group is 1")
         # Advantages are normalised per minibatch, which takes two.
         _check_least(self, 2, "batch_size")
         if self.n_envs * self.n_steps < 2:
@@ -119,19 +130,28 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class ImitationConfig:
-    """Imitate a method's schedules, turned into decisions by replay."""
+    """Imitate a method: its schedules, turned into decisions by replay, or a rule asked at every visited state."""
 
     teacher: str = "rule:spt_twkr:best_of=64"
-    """Method text, as in evaluate.py: a rule's best of K, or a solver."""
+    """Method text, as in evaluate.py: a rule, a rule's best of K, or a solver."""
     instances: int = 64
     """Fresh instances per round."""
     n_timesteps: int = 200_000
     """Decisions to imitate where imitation is the warm start; on its own, the run's n_timesteps counts."""
+    beta: Schedule | None = None
+    """Share of the decisions that the teacher plays, the network the others (DAgger, Ross et al. 2011); none: from 1 to
+    0. Only for rules that are asked: where solutions are replayed the teacher plays all."""
+    keep: float = 1.0
+    """Share of the decisions that is kept and imitated, drawn at random; less for long episodes, to save memory."""
     fit: FitConfig = field(default_factory=FitConfig)
     """How the decisions are imitated."""
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "instances", "n_timesteps")
+        if not 0 < self.keep <= 1:
+            raise InputError(f"keep: expected a number above 0, and at most 1, got {self.keep}")
+        if self.beta is not None and max(self.beta.start, self.beta.end) > 1:
+            raise InputError("beta: expected shares between 0 and 1")
 
 
 @dataclass(frozen=True)

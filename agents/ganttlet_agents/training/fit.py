@@ -38,17 +38,26 @@ class Decisions:
         return len(self.actions)
 
 
-def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -> Decisions:
-    """Play one episode in every row of ``env`` (just reset) to its end and keep what was seen and done.
+def record(
+    env: BatchEnv,
+    choose: Callable[[int], Array],
+    reward_scale: float,
+    *,
+    play: Callable[[Array, Array], Array] = lambda live, actions: actions,
+    keep: Callable[[Array], Array] = lambda live: np.ones(len(live), np.bool_),
+) -> Decisions:
+    """Play one episode in every row of ``env`` (just reset) to its end and keep what was seen and what is right.
 
     Args:
         env: the batch, autoreset disabled.
         choose: number of the step -> actions (B,); those of rows that are done are ignored. -1 for a row that has
             nothing more to show: it is not recorded any further.
         reward_scale: factor on rewards.
+        play: (live rows (L,), chosen actions (B,)) -> actions (B,) that are played; those of other rows are ignored.
+        keep: live rows (L,) -> (L,) bool, which of their decisions are kept.
 
     Raises:
-        InputError: for an action that is illegal, or an episode that is truncated.
+        InputError: for a chosen action that is illegal, or an episode that is truncated.
     """
     seen: list[dict[str, Array]] = []
     acted: list[Array] = []
@@ -63,11 +72,12 @@ def record(env: BatchEnv, choose: Callable[[int], Array], reward_scale: float) -
         if not len(live):
             break
         actions = np.where(over, env.live_mask.argmax(axis=1), actions)
-        seen.append({key: part[live] for key, part in env.live_observation.items()})
-        acted.append(actions[live])
-        rows.append(live)
+        kept = live[keep(live)]
+        seen.append({key: part[kept] for key, part in env.live_observation.items()})
+        acted.append(actions[kept])
+        rows.append(kept)
         _check_legal(env, live, actions)
-        env.step_in_place(actions)
+        env.step_in_place(play(live, actions))
         rewards.append(np.where(over, 0.0, env.flags.reward))
         over |= env.done
         discounts.append(env.flags.discount.copy())

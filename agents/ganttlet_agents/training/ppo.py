@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from ganttlet.core.vector_env import BatchEnv, Snapshot
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.training.adapter import BatchVecEnv
+from ganttlet_agents.training.baseline import GroupBaseline
 from ganttlet_agents.training.buffer import GraphRolloutBuffer
 from ganttlet_agents.training.config import PPOConfig
 from ganttlet_agents.training.learner import (
@@ -51,9 +52,11 @@ class PPOLearner:
     def __init__(self, task: Task, network: GraphPolicy, compiled: Any, config: PPOConfig, scale: float) -> None:
         self.config, self.network = config, network
         self.env = task.make(config.n_envs, "same_step")
-        self.venv = BatchVecEnv(self.env, scale)
+        self.venv = BatchVecEnv(self.env, scale, config.group)
         self.venv.seed(task.seed_of(0))
         self.rng = np.random.default_rng([task.config.seed, 11])
+        grouped = config.baseline == "group"
+        self.baseline = GroupBaseline(config.n_steps, config.n_envs, config.group) if grouped else None
         self.model = PPO(
             GraphActorCritic,
             cast(VecEnv, self.venv),
@@ -61,8 +64,8 @@ class PPOLearner:
             n_steps=config.n_steps,
             batch_size=config.batch_size,
             n_epochs=config.n_epochs,
-            # For truncated episodes only: the buffer takes each step's own discount.
-            gamma=float(task.env_kwargs.get("gamma", 1.0)),
+            # The buffer takes each step's own discount.
+            gamma=1.0,
             gae_lambda=config.gae_lambda,
             clip_range=lambda left: config.clip_range.at(1.0 - left),
             vf_coef=config.vf_coef,
@@ -71,8 +74,9 @@ class PPOLearner:
             rollout_buffer_class=GraphRolloutBuffer,
             rollout_buffer_kwargs={
                 "sizes": network.schema.tokens[0],
-                "discount": lambda: self.venv.discount,
+                "played": lambda: self.venv.played,
                 "rng": self.rng,
+                "baseline": self.baseline,
             },
             policy_kwargs={"network": network, "compiled": compiled},
             device=next(network.parameters()).device,
@@ -101,6 +105,8 @@ class PPOLearner:
         model.train()
         logged = model.logger.name_to_value
         told = {name: float(logged[key]) for key, name in LOGGED.items()}
+        if self.baseline is not None:
+            told["baseline_share"] = self.baseline.share
         recent = list(model.ep_info_buffer or ())
         if recent:
             told["episode_return"] = float(np.mean([one["r"] for one in recent])) / self.venv.reward_scale

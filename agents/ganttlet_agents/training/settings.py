@@ -66,7 +66,8 @@ def _value(hint: Any, value: Any, where: str, default: Any = None) -> Any:
         if value is None and type(None) in options:
             return None
         classes = [option for option in options if dataclasses.is_dataclass(option)]
-        if classes and isinstance(value, Mapping):
+        number = classes and hasattr(classes[0], "of_number") and _fits(float, _number(value))
+        if classes and (number or isinstance(value, Mapping)):
             return _nested(classes[0], value, where, default)
         for option in options:
             if option is not type(None) and not dataclasses.is_dataclass(option) and _fits(option, value):

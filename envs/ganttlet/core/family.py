@@ -16,6 +16,7 @@ from ganttlet.core.record import Instance, Solution
 GROUP = "ganttlet.families"
 BUILT_IN = {
     "job_shop": "ganttlet.job_shop:FAMILY",
+    "soc_dag": "ganttlet.soc_dag:FAMILY",
     "vm_rescheduling": "ganttlet.vm_rescheduling:FAMILY",
 }
 
@@ -51,6 +52,9 @@ class Family:
         data_sets: outside instance files the family can read.
         replay: (batch, solutions) -> actions (B,) that follow each row's solution from its present state, for
             imitation, -1 where it has nothing more to say; None if the family has none.
+        advise: (batch, rule) -> actions (B,) that a rule of the family takes in each row's present state, for imitation
+            at states that no teacher came to; -1 in rows that are done. ``rule`` is a method text without its kind, as
+            in ``etf:late=true``; raises InputError for one that cannot be asked so. None if the family has none.
         beside: objective -> objectives whose means tables and reports show beside it.
         stochastic: True if an instance has a hidden realisation, such as arrivals or noise that a decision cannot
             know. Choosing among several plays of it is hindsight, and its rows are ``clairvoyant``.
@@ -70,6 +74,7 @@ class Family:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data_sets: Sequence[DataSet] = ()
     replay: Callable[[Any, Sequence[Any]], Any] | None = None
+    advise: Callable[[Any, str], Any] | None = None
     beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stochastic: bool = False
 

@@ -92,8 +92,21 @@ def _drop_old(root: Path) -> None:
 
 def jit(function: F) -> F:
     """Compile ``function`` in nopython mode, without the GIL, cached under a hash of the package's sources."""
+    return _compile(function, {})
+
+
+def jit_lean(function: F) -> F:
+    """Compile like :func:`jit` a function that makes no arrays, without counting references to those it is given.
+
+    The counts are atomic operations: in short functions of many arrays that call one another they take most of the
+    time. Numba refuses to compile such a function if it makes an array.
+    """
+    return _compile(function, {"_nrt": False})
+
+
+def _compile(function: F, extra: dict[str, Any]) -> F:
     folder = cache_folder(function.__code__.co_filename, function.__module__)
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": folder is not None}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "cache": folder is not None, **extra}
     before = _settings.CACHE_DIR
     _settings.CACHE_DIR = str(folder) if folder else before
     try:

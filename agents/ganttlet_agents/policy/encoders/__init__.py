@@ -10,7 +10,7 @@ from ganttlet_agents.policy.schema import Schema
 
 
 def make_encoder(schema: Schema, config: NetworkConfig) -> nn.Module:
-    """Return the encoder that ``config`` names; torch-geometric is imported only for ``gnn``.
+    """Return the encoder that ``config`` names; torch-geometric is imported only for ``gnn`` and ``dag``.
 
     Raises:
         InputError: for a dense edge that is no action segment. The head reads those that are; no encoder reads any.
@@ -34,6 +34,14 @@ def make_encoder(schema: Schema, config: NetworkConfig) -> nn.Module:
         from ganttlet_agents.policy.encoders.tree import TreeEncoder
 
         return TreeEncoder(schema, config.width, config.layers, config.heads, config.hidden)
+    if config.encoder == "dag":
+        from ganttlet_agents.policy.encoders.dag import DagEncoder
+
+        return DagEncoder(schema, config.width, config.layers, config.hidden)
+    if config.encoder == "deepsocs":
+        from ganttlet_agents.policy.encoders.deepsocs import DeepSoCSEncoder
+
+        return DeepSoCSEncoder(schema, config.width, config.layers, config.hidden)
     from ganttlet_agents.policy.encoders.gnn import GnnEncoder
 
     return GnnEncoder(schema, config.width, config.layers)
