@@ -22,7 +22,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from batches import Batch
 
 import ganttlet
@@ -47,7 +46,8 @@ VIEWS = {
 
 def run_rule(workloads: list[Workload], rule: str = "etf") -> float:
     """Return decisions per second of whole runs in the kernel, resets included."""
-    env = SoCDAGVectorEnv(len(workloads), instances=workloads, observation="ready", autoreset_mode="disabled", copy=False)
+    options = {"observation": "ready", "autoreset_mode": "disabled", "copy": False}
+    env = SoCDAGVectorEnv(len(workloads), instances=workloads, **options)
     env.reset(options={"instance": workloads})
     env.play(rule)
     begin = time.perf_counter()
@@ -58,14 +58,19 @@ def run_rule(workloads: list[Workload], rule: str = "etf") -> float:
 
 def twin(workload: Workload, seconds: float) -> float:
     """Return decisions per second of the slow simulator under ETF."""
-    from reference.soc_dag import ReferenceSoC
-    from reference.soc_rules import step_rule
+    from reference.soc_rules import Rule
+    from reference.soc_system import System
 
-    play, decisions, begin = ReferenceSoC(workload), 0, time.perf_counter()
+    play, decisions, begin = System(workload), 0, time.perf_counter()
+    rule = Rule(play, "etf")
     while (elapsed := time.perf_counter() - begin) < seconds:
-        decisions += step_rule(play, "etf")
+        for task, p, *_ in rule.decide():
+            play.assign(task, p)
+            decisions += 1
+        play.go_on()
         if play.over:
-            play = ReferenceSoC(workload)
+            play = System(workload)
+            rule = Rule(play, "etf")
     return decisions / elapsed
 
 

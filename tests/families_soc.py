@@ -307,6 +307,7 @@ ROOM = {
     "max_outages": 8,
 }
 
+
 def stored_times(storage: Any, slot: int) -> Any:
     """The execution times in a slot, without what pads them."""
     store = storage.arrays

@@ -119,6 +119,20 @@ def pair_row(play: ReferenceSoC, task: Task, p: int) -> Row:
     }
 
 
+def rivals(play: ReferenceSoC, shown: dict[int, Task], r: int, p: int) -> Row:
+    """What the other shown tasks want of the cluster of PE ``p``, and those of them with less work in their job."""
+    cluster = [int(c) for c in play.instance.cluster]
+    row = {"rivals": 0.0, "ahead": 0.0}
+    for other, task in shown.items():
+        best = play.best(task)
+        if other != r and cluster[best] == cluster[p]:
+            share = play.times_of(task)[best] / play.c / cluster.count(cluster[p])
+            row["rivals"] += share
+            if (work_left(play, task.job), other) < (work_left(play, shown[r].job), r):
+                row["ahead"] += share
+    return row
+
+
 def ready_row(play: ReferenceSoC, task: Task) -> Row:
     """The named features of a ready task."""
     ranks, best = ranks_of(play, task.job.app)[task.number], play.best(task)
@@ -220,5 +234,8 @@ def soc_blocks(play: ReferenceSoC, spec: Any) -> dict[str, np.ndarray]:
     if play.action == "joint":
         features = next(edge.features for edge in spec.edges if edge.name == "ready_pe")
         pairs = {(r, p): pair_row(play, task, p) for r, task in shown.items() for p in pes}
+        for r, p in pairs:
+            if pairs[r, p]:
+                pairs[r, p] |= rivals(play, shown, r, p)
         found["ready_pe"] = filled((ready.count, pe.count), features, pairs)
     return found

@@ -16,12 +16,13 @@ from ganttlet.soc_dag.dispatch import CAN_BE_LATE, RULES
 from ganttlet.soc_dag.features import ACTIONS, OBSERVATIONS, graph_spec
 from ganttlet.soc_dag.generator import make_generator
 from ganttlet.soc_dag.instance import Workload
-from ganttlet.soc_dag.kernel import OBJECTIVES, REWARDS, load_rows, measure_rows, show_rows, step_rows
+from ganttlet.soc_dag.kernel import OBJECTIVES, REWARDS, load_rows, measure_rows, step_rows
 from ganttlet.soc_dag.layout import ACCEPTED, NOW, Sizes, make_state
 from ganttlet.soc_dag.library import resolve
 from ganttlet.soc_dag.planners import PLANNERS
 from ganttlet.soc_dag.play import DISPATCH, HEFT_RT, TABLE, advise_rows, play_rows
 from ganttlet.soc_dag.presets import PRESETS
+from ganttlet.soc_dag.show import show_rows
 from ganttlet.soc_dag.solution import Run
 from ganttlet.soc_dag.storage import OPTIONS, SoCStorage, sizes_of
 

@@ -88,7 +88,7 @@ def choose(
     choices: Any,
     touched: Any,
     keys: Any,
-) -> int:
+) -> Any:
     """Write what the rule does into ``choices`` (3, J T): slot task, PE, and 1 if it is carried out; return how many.
 
     ``free`` (P,) holds A and is used up. ``touched`` (P,) int64 and ``keys`` (2, J T) float64 are scratch.

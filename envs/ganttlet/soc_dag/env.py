@@ -39,7 +39,8 @@ class SoCDAGEnv(SingleEnv):
     later ready time, attempt of the source, boundary of an outage. A task of no length ends at the instant of its
     start, which then repeats from 1. Ready tasks are ordered by (ready time, job number, task number).
 
-    **Estimates** use mean execution times and what is known. A(p), when p is expected to be free: the expected end of its
+    **Estimates** use mean execution times and what is known. A(p), when p is expected to be free: the expected end of
+      its
     running task (start + w + pauses, at least now), or now; at least the end of an outage that has begun; then for each
     queued task q in order max(A, D(q, p)) + w(q, p). EFT(u, p) = max(now, A(p), D(u, p)) + w(u, p), with D for an
     assignment now. ``stale_estimates=True`` takes for A(p) the EFT promised at the last assignment to p, as DS3 does.
@@ -79,7 +80,7 @@ class SoCDAGEnv(SingleEnv):
     | `task_job_index`, `task_pe_index` | (J·T,) | int32 | slot of each task, PE it is assigned to |
     | `ready` | (R, 10) | float32 | waiting time, job's age, ranks, least EFT …; not in `pe` |
     | `ready_mask`, `ready_task_index`, `ready_job_index` | (R,) | int8, int32 | which there are, and of what |
-    | `ready_pe` | (R, P, 7) | float32 | w, D, EFT, energy of every pair; `joint` only |
+    | `ready_pe` | (R, P, 9) | float32 | w, D, EFT, energy and rivals of every pair; `joint` only |
     | `focus_task`, `focus_job` | (1,) | int32 | the first ready task and its job; `pe` only |
     | `context` | (8,) | float32 | jobs, ready tasks, queue before the system, arrivals so far |
     | `action_mask` | (A,) | int8 | legal actions; all ones in a terminal observation |
@@ -120,11 +121,13 @@ class SoCDAGEnv(SingleEnv):
     `objectives`: `latency`, `makespan`, `energy`, `edp`, `missed` so far, those of the whole run at the end.
 
     ## Arguments
-    * `instance`: a name (`"top_mix5"`, `"ds3_fig12b:scale=60"`), file, mapping or Workload; `instances`: a list of them;
+    * `instance`: a name (`"top_mix5"`, `"ds3_fig12b:scale=60"`), file, mapping or Workload; `instances`: a list of
+      them;
       `generator`: settings as for `make_generator`; at most one of the three.
     * `pool_size`, `pool_seed`: draw that many instances from the generator once and choose among them.
     * `preset`: other arguments override it.
-    * `action`, `wait`, `binding` (`early` or `late`), `observation`, `reward`, `weight` (0.5), `stale_estimates`: as above.
+    * `action`, `wait`, `binding` (`early` or `late`), `observation`, `reward`, `weight` (0.5), `stale_estimates`: as
+      above.
     * `objective` (`latency`, `makespan`, `energy`, `edp`, `missed`): what `terminal` measures.
     * `window` (16): ready rows R; tasks beyond it stay ready and move up.
     * `max_apps`, `max_tasks`, `max_edges`, `max_pes`, `max_clusters`, `max_capacity`, `max_jobs`, `max_trace`,

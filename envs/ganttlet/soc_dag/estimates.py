@@ -94,7 +94,7 @@ def starts_now(p: Any, at: Any, totals: Any, tasks: Any, pes: Any) -> bool:
 
 
 @jit_lean
-def takes_now(s: Any, p: Any, size: Any, totals: Any, data: Any, pes: Any) -> bool:
+def takes_now(s: Any, p: Any, size: Any, totals: Any, data: Any, pes: Any) -> Any:
     """Return whether late binding lets PE ``p`` have ready slot task ``s``: it is idle, and nothing is before it."""
     if pes[p, RUNS] >= 0 or pes[p, UP_AT] > totals[NOW]:
         return False

@@ -152,7 +152,8 @@ class State(NamedTuple):
         data: (B, J T, P) int64, when a ready task's data is on each PE (shared memory: transfer time from memory).
         pes: (B, P, N_PE_COLUMNS) int64.
         free: (B, P) int64, when each PE is expected to be free, written at every decision.
-        ready: (B, 2, J T) int64, ready tasks by (ready time, job, task), and tasks that become ready later.
+        ready: (B, 3, J T) int64, ready tasks by (ready time, job, task), tasks that become ready later, and for the
+            ready tasks shown their PE of least EFT.
         busy: (B, C, P + 2) int64, time spent with 0 … P busy PEs, and in the last column the time of the last change.
         counts: (B, C) int64, busy PEs of each cluster.
         log_job: (B, N, 4) int64, application, arrival, injection, completion.
@@ -211,7 +212,7 @@ def make_state(rows: int, sizes: Sizes) -> State:
         data=np.zeros((rows, j * t, p), np.int64),
         pes=np.zeros((rows, p, N_PE_COLUMNS), np.int64),
         free=np.zeros((rows, p), np.int64),
-        ready=np.zeros((rows, 2, j * t), np.int64),
+        ready=np.zeros((rows, 3, j * t), np.int64),
         busy=np.zeros((rows, c, p + 2), np.int64),
         counts=np.zeros((rows, c), np.int64),
         log_job=np.zeros((rows, n, 4), np.int64),

@@ -92,11 +92,11 @@ def show_tasks(
         for t in range(apps[app, N_TASKS]):
             s = base + t
             state = tasks[s, STATE]
-            if state == NONE or state == DONE:
+            if state in (NONE, DONE):
                 continue
             task_mask[s] = 1
             row = task[s]
-            row[0] = 1.0 if state == OUTSTANDING or state == LATE else 0.0
+            row[0] = 1.0 if state in (OUTSTANDING, LATE) else 0.0
             row[1] = 1.0 if state == READY_NOW else 0.0
             row[2] = 1.0 if state == QUEUED else 0.0
             row[3] = 1.0 if state == RUNNING else 0.0
@@ -214,8 +214,8 @@ def show_pairs(
     first: Any,
     energy: Any,
     out: Any,
-) -> Any:
-    """Write what every PE is to ready slot task ``s`` into ``out`` (P, …) from column ``first`` on; return least EFT."""
+) -> None:
+    """Write what every PE is to ready slot task ``s`` into ``out`` (P, …), from column ``first`` on."""
     now, width = totals[NOW], exec_time.shape[1]
     app, t, least = jobs[s // width, APP], s % width, NEVER
     for p in range(size[PES]):
@@ -237,7 +237,6 @@ def show_pairs(
         row[first + 5] = 1.0 if starts_now(p, at, totals, tasks, pes) else 0.0
         if energy:
             row[first + 6] = clip(w * scale * max(0.0, min(1.0, speed[p, 2])))
-    return least
 
 
 @jit_lean
@@ -293,3 +292,26 @@ def show_context(size: Any, scale: Any, window: Any, totals: Any, jobs: Any, pes
     context[5] = clip(work * scale)
     context[6] = busy / size[PES]
     context[7] = clip(totals[ACCEPTED] / (scale * max(1, totals[NOW])))
+
+
+@jit_lean
+def show_rivals(
+    n: Any, size: Any, exec_time: Any, cluster: Any, speed: Any, scale: Any, jobs: Any, ready: Any, out: Any
+) -> None:
+    """Write what the other ``n`` - 1 ready tasks that are shown want of a PE's cluster, from column 7 of ``out`` on."""
+    width = exec_time.shape[1]
+    for k in range(n):
+        s = ready[0, k]
+        app, t, work = jobs[s // width, APP], s % width, jobs[s // width, WORK_LEFT]
+        for m in range(n):
+            other, q = ready[0, m], ready[2, m]
+            if m == k:
+                continue
+            w = exec_time[jobs[other // width, APP], other % width, q] * scale / speed[q, 3]
+            left = jobs[other // width, WORK_LEFT]
+            ahead = left < work or (left == work and m < k)
+            for p in range(size[PES]):
+                if cluster[p] == cluster[q] and exec_time[app, t, p] >= 0:
+                    out[k, p, 7] = clip(out[k, p, 7] + w)
+                    if ahead:
+                        out[k, p, 8] = clip(out[k, p, 8] + w)

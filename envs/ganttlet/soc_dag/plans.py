@@ -1,8 +1,8 @@
 """Rules that plan the order of each PE inside the kernel: HEFT_RT, and static tables made at a job's entry.
 
 ``heft_rt`` (Mack et al., TPDS 2022): ready tasks by mean execution time, longest first, each into the earliest gap
-between what the PEs are committed to that gives the least finish; PEs work strictly in the order of planned starts. As in
-public code the time at which data arrives is ignored, unless ``counted``.
+between what the PEs are committed to that gives the least finish; PEs work strictly in the order of planned starts. As
+in public code the time at which data arrives is ignored, unless ``counted``.
 
 Tables: the whole graph of a job is planned at its entry by a rule of planners.py, on top of all commitments.
 """

@@ -193,7 +193,7 @@ class Platform:
 
 def _is_width(value: object) -> bool:
     """Return whether ``value`` is a whole number of at least 1."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
 
 
 def _stretched(power: Mapping[int, Sequence[float]], count: int) -> dict[int, list[float]]:

@@ -182,7 +182,8 @@ class SoCStorage:
         """Write back what :meth:`rows` returned, growing if a snapshot comes from a larger pool."""
         self._resize(max(int(slots.max()) + 1, len(self.arrays.key)), max(self.classes, rows.lag.shape[3]))
         for part, saved in zip(self.arrays, rows, strict=True):
-            part[(slots, *(slice(n) for n in saved.shape[1:]))] = saved
+            index: Any = (slots, *(slice(n) for n in saved.shape[1:]))
+            part[index] = saved
 
 
 def _size(instance: Workload) -> list[int]:
