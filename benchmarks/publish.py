@@ -17,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+import publish_soc  # noqa: E402
 import publish_vm  # noqa: E402
 
 ROOT = HERE.parent
@@ -394,6 +395,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/benchmarks.md", "training_encoders"): training_encoders,
     ("docs/benchmarks.md", "training_peer"): training_peer,
     **publish_vm.regions(table),
+    **publish_soc.regions(table),
 }
 
 

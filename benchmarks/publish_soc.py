@@ -1,0 +1,232 @@
+"""The tables of SoC task graphs, written into the pages by publish.py from benchmarks/results/soc_*.json and .csv."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+Table = Callable[[Sequence[str], Sequence[Sequence[object]]], str]
+Row = dict[str, Any]
+NONE = "Not measured yet."
+SHORT = ("rule:etf", "rule:met", "rule:heft_rt", "rule:heft", "rule:sjf:late=true", "policy:soc_dag")
+SHORT_RATES = ("5 jobs/ms", "10 jobs/ms", "15.4 jobs/ms", "20 jobs/ms")
+BESIDE_POLICIES = ("rule:heft", "rule:sjf:late=true")
+OTHERS = ("soc_noise", "soc_platforms", "soc_without", "soc_alone")
+# curve -> (published method, ours)
+COMPARED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "ds3_12a": (("ETF", "rule:etf"),),
+    "ds3_12b": (("ETF", "rule:etf"),),
+    "il": (("Oracle (ETF)", "rule:etf"),),
+    "scalability": (("ETF", "rule:etf"), ("EFT", "rule:eft"), ("MET", "rule:met"), ("HEFT_RT", "rule:heft_rt"),
+                    ("random", "rule:random")),
+    "frequency": (("ETF", "rule:etf"), ("EFT", "rule:eft"), ("MET", "rule:met"), ("HEFT_RT", "rule:heft_rt")),
+    "noise_top": (("ETF", "rule:etf:stale=true"), ("EFT", "rule:eft:stale=true"), ("MET", "rule:met"),
+                  ("HEFT_RT", "rule:heft_rt")),
+}  # fmt: skip
+PLACES = ("rate", "std", "applications", "capacity")
+READ = {"digitised": "figure, by eye", "run": "public code, run"}
+
+
+def rows_of(suite: str, runs: bool | None = False) -> dict[str, dict[str, Row]]:
+    """Return method -> group -> row of a suite; of run folders, of all else, or (None) of both."""
+    path = RESULTS / "soc_quality.json"
+    found: dict[str, dict[str, Row]] = {}
+    for row in json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []:
+        if row["suite"] == suite and (runs is None or ("runs/" in row["method"]) == runs):
+            found.setdefault(row["method"], {})[row["group"]] = row
+    return found
+
+
+def difference(row: Row | None, interval: bool = False) -> str:
+    """Return a row's difference to ETF in percent, with its interval if asked for."""
+    if row is None or "difference" not in row:
+        return ""
+    value, low, high = row["difference"]
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]" if interval else f"{value:+.1f}"
+
+
+def made_by(row: Row, suites: str) -> str:
+    """Return the command behind a table, and the machine."""
+    return f"Made by `python benchmarks/soc_quality.py --suites {suites}` on {row['device']}."
+
+
+def first_of(rows: Mapping[str, Mapping[str, Row]]) -> Row:
+    """Return any row."""
+    return next(iter(next(iter(rows.values())).values()))
+
+
+def mix(table: Table, methods: Sequence[str] | None = None, rates: Sequence[str] | None = None) -> str:
+    """Return latency by rate and method, and under it the paired differences to ETF."""
+    rows = {name: row for name, row in rows_of("soc_mix").items() if not methods or name in methods}
+    if not rows:
+        return NONE
+    groups = [group for group in rows.get("rule:etf", next(iter(rows.values()))) if not rates or group in rates]
+    head = ["mean latency, µs", *groups]
+    latency = [
+        [f"`{name}`", *(f"{own[group]['latency']:.1f}" if group in own else "" for group in groups)]
+        for name, own in rows.items()
+    ]
+    against = [
+        [f"`{name}`", *(difference(own.get(group), interval=True) for group in groups)]
+        for name, own in rows.items()
+        if name != "rule:etf"
+    ]
+    parts = [table(head, latency), table(["% against `rule:etf`, 95 %", *groups], against)]
+    if not methods:
+        carried = [
+            [f"`{name}`", *(f"{own[group]['throughput']:.2f}" if group in own else "" for group in groups)]
+            for name, own in rows.items()
+        ]
+        parts.append(table(["completed jobs per ms until the end", *groups], carried))
+    count = first_of(rows)["instances"]
+    return "\n\n".join([*parts, f"{count} seeds a column. {made_by(first_of(rows), 'soc_mix')}"])
+
+
+def others(table: Table) -> str:
+    """Return the differences to ETF under noise, on other platforms and on other mixes."""
+    parts: list[str] = []
+    first: Row | None = None
+    for suite in OTHERS:
+        rows = rows_of(suite)
+        if rows:
+            first = first_of(rows)
+            groups = list(rows.get("rule:etf", next(iter(rows.values()))))
+            lines = [
+                [f"`{name}`", *(difference(own.get(group)) for group in groups)]
+                for name, own in rows.items()
+                if name != "rule:etf"
+            ]
+            base = [f"{rows['rule:etf'][group]['latency']:.1f}" for group in groups] if "rule:etf" in rows else []
+            parts.append(table([f"% against `rule:etf` ({suite})", *groups], [["`rule:etf`, µs", *base], *lines]))
+    if first is None:
+        return NONE
+    return "\n\n".join([*parts, made_by(first, ",".join(OTHERS))])
+
+
+def static(table: Table) -> str:
+    """Return the makespans of list schedulers over CP-SAT's, by group."""
+    rows = rows_of("soc_static")
+    solver = next((name for name in rows if name.startswith("solver:cpsat")), None)
+    if solver is None:
+        return NONE
+    best = rows[solver]
+    lines = []
+    for name, own in rows.items():
+        if name != solver:
+            ratios = [
+                mean(value / best[group]["values"][key] for key, value in own[group]["values"].items())
+                for group in best
+            ]
+            lines.append([f"`{name}`", *(f"{ratio:.3f}" for ratio in ratios)])
+    proved = [f"{row['optimal']}/{row['instances']}" for row in best.values()]
+    lines.append([f"proved optimal by `{solver}`", *proved])
+    words = f"Makespan over that of `{solver}`, mean of the instances of a group."
+    return "\n\n".join([table(["", *best], lines), f"{words} {made_by(first_of(rows), 'soc_static')}"])
+
+
+def policies(table: Table) -> str:
+    """Return the differences to ETF of every trained run, and of two rules."""
+    runs = rows_of("soc_mix", runs=True)
+    if not runs:
+        return NONE
+    rest = {suite: rows_of(suite, runs=None) for suite in OTHERS}
+    platforms = [name for name in next(iter(rest["soc_platforms"].values()), {}) if not name.startswith("G1")]
+    known = rows_of("soc_mix")
+    shown = {**{name: known[name] for name in BESIDE_POLICIES if name in known}, **dict(sorted(runs.items()))}
+    lines = []
+    for name, own in shown.items():
+        row = next(iter(own.values()))
+        played = row.get("training", {}).get("run decisions")
+        every = [one["difference"][0] for one in own.values() if "difference" in one]
+        other = {suite: rows.get(name, {}) for suite, rows in rest.items()}
+        lines.append([
+            f"`{name}`", row.get("seed", ""), "" if played is None else f"{played:,}",
+            f"{mean(every):+.1f}" if every else "",
+            *(difference(own.get(rate), interval=rate == "15.4 jobs/ms") for rate in SHORT_RATES),
+            difference(other["soc_noise"].get("std 0.3")),
+            *(difference(other["soc_platforms"].get(group)) for group in platforms),
+            *(_worst(other[suite]) for suite in ("soc_without", "soc_alone")),
+        ])  # fmt: skip
+    head = ["% against `rule:etf`", "seed", "decisions trained", "all rates", *SHORT_RATES, "noise 0.3",
+            *(group.split(",")[0] for group in platforms), "worst without one", "worst alone"]  # fmt: skip
+    made = "Made by `python benchmarks/soc_quality.py --policies RUN`"
+    words = f"{made} on {first_of(runs)['device']}; 95 % intervals over the seeds of the workload."
+    return "\n\n".join([table(head, lines), words])
+
+
+def _worst(rows: Mapping[str, Row]) -> str:
+    found = [(row["difference"][0], group) for group, row in rows.items() if "difference" in row]
+    return "" if not found else f"{max(found)[0]:+.1f} ({max(found)[1].removeprefix('without ')})"
+
+
+def points(name: str) -> list[dict[str, Any]]:
+    """Return the rows of benchmarks/results/soc_NAME.csv."""
+    path = RESULTS / f"soc_{name}.csv"
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def published(table: Table) -> str:
+    """Return our latencies beside published ones at the same places."""
+    lines = []
+    for curve, pairs in COMPARED.items():
+        if not (RESULTS / f"soc_{curve}.csv").is_file():
+            continue
+        rows = points(curve)
+        for theirs in (row for row in rows if row["mark"] in READ):
+            name = next((mine for method, mine in pairs if method == theirs["method"]), None)
+            found = _ours_at(theirs, [row for row in rows if row["mark"] == "measured" and row["method"] == name])
+            if found is not None:
+                value, error = found
+                other = float(theirs["latency"])
+                where = ", ".join(f"{key} {float(theirs[key]):.3g}" for key in PLACES if theirs.get(key))
+                lines.append([f"{curve}: {where}", theirs["method"], f"`{name}`", READ[theirs["mark"]], f"{other:g}",
+                              f"{value:.1f} ± {error:.1f}", f"{100 * (value / other - 1):+.1f}"])  # fmt: skip
+    if not lines:
+        return NONE
+    head = ["curve", "published", "ours", "how it was read", "published value", "ours ± standard error", "%"]
+    command = "Made by `python benchmarks/soc_curves.py`; sources: `configs/curves/reference/soc_*.csv`."
+    return "\n\n".join([table(head, lines), command])
+
+
+def _ours_at(theirs: Mapping[str, str], ours: Sequence[Mapping[str, str]]) -> tuple[float, float] | None:
+    """Return our latency and its standard error at a published point; between two rates of ours, interpolated."""
+    found = {
+        _at(row): (float(row["latency"]), float(row["latency_sd"]) / sqrt(float(row["instances"]))) for row in ours
+    }
+    if _at(theirs) in found:
+        return found[_at(theirs)]
+    if not theirs.get("rate") or not ours:
+        return None
+    rate = float(theirs["rate"])
+    below = [row for row in ours if float(row["rate"]) <= rate]
+    above = [row for row in ours if float(row["rate"]) >= rate]
+    if not below or not above:
+        return None
+    low, high = max(below, key=lambda row: float(row["rate"])), min(above, key=lambda row: float(row["rate"]))
+    share = (rate - float(low["rate"])) / (float(high["rate"]) - float(low["rate"]))
+    ends = found[_at(low)], found[_at(high)]
+    return ends[0][0] + share * (ends[1][0] - ends[0][0]), max(ends[0][1], ends[1][1])
+
+
+def _at(row: Mapping[str, str]) -> tuple[str, ...]:
+    """Return where a point lies, rates to two digits: figures name gaps of 150 µs 6.7 jobs/ms."""
+    return tuple(f"{float(row[key]):.2g}" if row.get(key) else "" for key in PLACES)
+
+
+def regions(table: Table) -> dict[tuple[str, str], Callable[[], str]]:
+    """Return (page, region) -> its content."""
+    return {
+        ("docs/environments/soc_dag.md", "soc_short"): lambda: mix(table, SHORT, SHORT_RATES),
+        ("docs/results.md", "soc_published"): lambda: published(table),
+        ("docs/results.md", "soc_mix"): lambda: mix(table),
+        ("docs/results.md", "soc_others"): lambda: others(table),
+        ("docs/results.md", "soc_policies"): lambda: policies(table),
+        ("docs/results.md", "soc_static"): lambda: static(table),
+    }

@@ -1,0 +1,300 @@
+"""Curves and quality tables of the family: means and paired differences, published points, pictures and pages."""
+
+import csv
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ganttlet.core.errors import InputError
+from ganttlet.soc_dag import resolve, validate
+from ganttlet_agents.config import config_names
+from ganttlet_agents.evaluation.methods import BoundMethod, MethodType, parse_methods
+from ganttlet_agents.evaluation.suite import load_suite
+from ganttlet_agents.policy.methods import Decoding, PolicyMethod
+from ganttlet_agents.rules.soc_dag import run_rule
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+OWN = ("soc_curves", "soc_plots", "soc_quality", "publish_soc", "policies")
+SUITE = """
+about: two rates, two seeds
+family: soc_dag
+instances:
+  slow: [{generator: stream, base: top_mix5, length: 1500, scale: 100, seeds: 0..1}]
+  fast: [{generator: stream, base: top_mix5, length: 1500, scale: 25, seeds: 0..1}]
+methods: [rule:etf, rule:met]
+"""
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield SimpleNamespace(**{name: importlib.import_module(name) for name in OWN})
+    for name in OWN:
+        sys.modules.pop(name)
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SUITE, encoding="utf-8")
+    return str(path)
+
+
+def rows_of(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def latencies(bench, suite, rule):
+    """Group -> latencies of a rule, by the validator."""
+    return {
+        group: [validate(one, run_rule(rule, one)[0]).values["latency"] for one in instances]
+        for group, instances in bench.soc_quality.groups_of(suite).items()
+    }
+
+
+def test_points_are_means_over_the_instances_of_a_group(bench, suite):
+    points = bench.soc_curves.measure(bench.soc_curves.Curve(suite, bench.soc_curves.by_rate), ["rule:eft"], None)
+    assert [(one["method"], one["group"], one["rate"]) for one in points] == [
+        (method, *place) for method in ("rule:etf", "rule:met", "rule:eft") for place in (("slow", 10), ("fast", 40))
+    ]
+    for one in points:
+        values = latencies(bench, suite, one["method"].removeprefix("rule:"))[one["group"]]
+        assert one["latency"] == pytest.approx(np.mean(values), abs=1e-4)
+        assert one["latency_sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-3)
+        assert one["instances"] == 2
+    (first, *_) = bench.soc_curves.measure(bench.soc_curves.Curve(suite, bench.soc_curves.by_rate), [], 1)
+    assert (first["instances"], first["latency_sd"]) == (1, 0)
+    assert first["latency"] == pytest.approx(latencies(bench, suite, "etf")["slow"][0], abs=1e-4)
+
+
+def test_a_quick_curve_writes_its_points_picture_and_command(bench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["soc_curves.py", "--quick", "--only", "frequency,noise_top"])
+    bench.soc_curves.main(sys.argv[1:])
+    folder = tmp_path / "results" / "soc_curves"
+    for name in ("frequency", "noise_top"):
+        rows, curve = rows_of(folder / f"soc_{name}.csv"), bench.soc_curves.CURVES[name]
+        ours = [row for row in rows if row["mark"] == "measured"]
+        wanted = load_suite(curve.suite)
+        assert len(ours) == len(wanted.methods) * len(wanted.groups)
+        assert {row["instances"] for row in ours} == {"2"}
+        assert len(rows) - len(ours) == len(bench.soc_curves.published(curve.reference))
+        assert (folder / f"soc_{name}.png").read_bytes().startswith(b"\x89PNG")
+    notes = json.loads((folder / "soc_curves.json").read_text(encoding="utf-8"))
+    assert notes["frequency"]["command"] == "python benchmarks/soc_curves.py --quick --only frequency,noise_top"
+    assert {row["rate"] for row in rows_of(folder / "soc_frequency.csv") if row["mark"] == "measured"} == {
+        "40.0", "20.0", "13.333", "10.0",
+    }  # fmt: skip
+
+
+def test_curves_scatter_and_lines_are_drawn_with_what_there_is(bench, tmp_path):
+    points = [
+        {"method": "rule:etf", "group": group, "latency": x, "energy": y, "applications": 5, "capacity": 3 + at}
+        | {"completed": 9.0, "rate": at}
+        for at, (group, x, y) in enumerate((("A", 200.0, 5.0), ("B", 400.0, 3.0)))
+    ]
+    for name in ("energy", "scalability", "ds3_12a"):
+        bench.soc_plots.draw(name, points, [], tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_published_points_take_the_place_and_colour_of_the_same_rule(bench):
+    plots = bench.soc_plots
+    ours = {"rule:etf": {"color": "C0"}, "rule:etf:stale=true": {"color": "C1"}, "rule:met": {"color": "C2"}}
+    assert plots._same("Oracle (ETF)", ours) == "rule:etf:stale=true"
+    assert plots._same("MET", ours) == "rule:met"
+    assert plots._same("DeepSoCS", ours) is None
+    references = [{"method": "MET", "mark": "run"}, {"method": "DeepSoCS", "mark": "digitised"}]
+    looks = plots._published_looks(references, ours)
+    assert [looks[name]["color"] for name in ("MET (public code, run)", "DeepSoCS (figure, by eye)")] == ["C2", "0.35"]
+    panel = plots.PANELS["frequency"][0]
+    points = [{"method": name, "rate": rate, "latency": 9.0} for name in ("a", "b") for rate in (10.0, 40.0)]
+    width = 0.84 / 3
+    for name, at in (("a", 0), ("b", 1), (None, 2)):
+        assert plots._bar(panel, points, name, 39.0) == pytest.approx(1 - 0.42 + (at + 0.5) * width)
+    assert plots._said("rule:met", panel, [{"latency": 200.0}, {"latency": 149.0}]) == "rule:met"
+    assert plots._said("rule:met", panel, [{"latency": 200.0}]) == "rule:met: above"
+
+
+def test_every_curve_has_its_suite_its_panels_and_sound_published_rows(bench):
+    curves = bench.soc_curves.CURVES
+    assert {curve.suite for curve in curves.values()} <= set(config_names("suites"))
+    assert set(curves) == set(bench.soc_plots.PANELS)
+    for curve in curves.values():
+        assert load_suite(curve.suite).family == "soc_dag"
+        for row in bench.soc_curves.published(curve.reference):
+            assert row["mark"] in ("digitised", "run")
+            assert row["source"]
+            assert isinstance(row["latency"], float)
+    with pytest.raises(SystemExit, match="--only: unknown value 'fig13'; expected one of ds3_12a"):
+        bench.soc_curves.main(["--only", "fig13"])
+
+
+def test_quality_rows_are_paired_with_etf_seed_by_seed(bench, suite, tmp_path):
+    out, quality = tmp_path / "quality.json", bench.soc_quality
+    for bound in parse_methods("rule:met", "soc_dag"):
+        rows = quality.store(out, quality.rows_of(suite, bound))
+    assert not any("difference" in row for row in rows)
+    for bound in parse_methods("rule:etf", "soc_dag"):
+        rows = quality.store(out, quality.rows_of(suite, bound))
+    found = {(row["group"], row["method"]): row for row in rows}
+    assert len(found) == 4
+    met, etf = latencies(bench, suite, "met"), latencies(bench, suite, "etf")
+    for group in ("slow", "fast"):
+        row = found[group, "rule:met"]
+        assert row["value"] == pytest.approx(np.mean(met[group]), abs=1e-3)
+        against = 100 * np.subtract(met[group], etf[group]) / np.mean(etf[group])
+        assert row["difference"][0] == pytest.approx(against.mean(), abs=2e-3)
+        assert min(against) - 0.01 <= row["difference"][1] <= row["difference"][2] <= max(against) + 0.01
+        assert row["wins"] == f"{int((against < 0).sum())}/2"
+        assert "difference" not in found[group, "rule:etf"]
+    kept = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert kept == rows
+
+
+def test_a_row_made_again_replaces_the_old_one_and_groups_that_are_gone_go(bench, suite, tmp_path):
+    out, quality = tmp_path / "quality.json", bench.soc_quality
+    (bound,) = parse_methods("rule:etf", "soc_dag")
+    quality.store(out, quality.rows_of(suite, bound))
+    Path(suite).write_text(SUITE.replace("  slow:", "  steady:"), encoding="utf-8")
+    rows = quality.store(out, quality.rows_of(suite, bound, 1))
+    assert {(row["group"], row["instances"]) for row in rows} == {("steady", 1), ("fast", 1)}
+
+
+def test_other_instances_are_not_paired(bench):
+    def row(method, values):
+        return {"suite": "s", "group": "g", "method": method, "values": values, "difference": [9, 9, 9]}
+
+    rows = [row("rule:etf", {"a": 1.0}), row("rule:met", {"b": 2.0})]
+    bench.soc_quality.compare(rows)
+    assert not any("difference" in one for one in rows)
+
+
+def test_the_command_names_its_rows(bench, suite, tmp_path, capsys):
+    out = tmp_path / "quality.json"
+    bench.soc_quality.main(["--suites", suite, "--methods", "rule:eft", "--instances", "1", "--out", str(out)])
+    rows = json.loads(out.read_text(encoding="utf-8"))["rows"]
+    assert {row["method"] for row in rows} == {"rule:etf", "rule:eft"}
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 4
+    assert "% [" in shown[-1]
+
+
+def ranked(obs):
+    """Logits that prefer late rows and low PEs, without ties."""
+    return np.linspace(1.0, 2.0, obs["action_mask"].shape[1], dtype=np.float32)[None].repeat(len(obs["action_mask"]), 0)
+
+
+def test_a_greedy_policy_plays_side_by_side_what_it_plays_alone(bench, suite, monkeypatch):
+    card = SimpleNamespace(env_id="ganttlet/SoCDAG-v0", env_kwargs={"action": "joint", "observation": "ready"})
+    policy = SimpleNamespace(card=card, check_graph=lambda graph, env_id: None)
+    method = PolicyMethod(policy, ranked, Decoding("greedy", 1, 1.0, None, 1, 1))
+    kind = MethodType("policy", "ranked", "soc_dag", "", {}, lambda options: method)
+    bound = BoundMethod("policy:ranked", kind, {}, method)
+    instances = [one for group in bench.soc_quality.groups_of(suite).values() for one in group]
+    monkeypatch.setattr(bench.soc_quality, "SIDE_BY_SIDE", 3)
+    plays = bench.soc_quality.play(bound, instances)
+    for instance, play in zip(instances, plays, strict=True):
+        alone = method.solve(instance, objective="latency", seed=0)
+        assert play.values == validate(instance, alone.solution).values
+        assert play.decisions == alone.decisions
+
+
+def test_a_method_that_finds_nothing_is_not_measured(bench):
+    (bound,) = parse_methods("solver:cpsat:time=1", "soc_dag")
+    with pytest.raises((AssertionError, InputError)):
+        bench.soc_quality.play(bound, [resolve("top_mix5:length=300")])
+
+
+def table(head, rows):
+    """Plain text in place of Markdown."""
+    return "\n".join("; ".join(map(str, line)) for line in (head, *rows))
+
+
+def quality_row(suite, group, method, value, difference=None, **more):
+    row = {"suite": suite, "group": group, "method": method, "value": value, "latency": value, "throughput": 2.0}
+    row |= {"instances": 20, "device": "a machine", "values": {"a": value}, **more}
+    return row if difference is None else {**row, "difference": difference}
+
+
+@pytest.fixture
+def pages(bench, tmp_path, monkeypatch):
+    """Write soc_quality.json's rows and return the regions."""
+    monkeypatch.setattr(bench.publish_soc, "RESULTS", tmp_path)
+
+    def write(*rows):
+        (tmp_path / "soc_quality.json").write_text(json.dumps({"rows": rows}), encoding="utf-8")
+        return {name: make for (_, name), make in bench.publish_soc.regions(table).items()}
+
+    return write
+
+
+def test_pages_say_what_is_not_measured(bench, pages):
+    made = pages()
+    assert set(made) == {"soc_short", "soc_published", "soc_mix", "soc_others", "soc_policies", "soc_static"}
+    assert {make() for make in made.values()} == {"Not measured yet."}
+    for page, name in bench.publish_soc.regions(table):
+        text = (BENCHMARKS.parent / page).read_text(encoding="utf-8")
+        assert text.count(f"<!-- {name}:start -->") == text.count(f"<!-- {name}:end -->") == 1
+
+
+def test_pages_show_latencies_and_differences(pages):
+    run = "policy:runs/soc_dag/a-0"
+    made = pages(
+        quality_row("soc_mix", "5 jobs/ms", "rule:etf", 160.0),
+        quality_row("soc_mix", "5 jobs/ms", "rule:peft", 152.0, [-5.0, -6.04, -4.0]),
+        quality_row(
+            "soc_mix", "5 jobs/ms", run, 144.0, [-10.0, -11.0, -9.0], seed=3, training={"run decisions": 12345}
+        ),
+        quality_row("soc_mix", "15.4 jobs/ms", run, 144.0, [-20.0, -21.0, -19.0]),
+        quality_row("soc_noise", "std 0.3", "rule:etf", 200.0),
+        quality_row("soc_noise", "std 0.3", run, 190.0, [-5.5, -6.0, -5.0]),
+        quality_row("soc_platforms", "G1, 15.4 jobs/ms", run, 190.0, [-7.0, -8.0, -6.0]),
+        quality_row("soc_platforms", "G2, 10 jobs/ms", run, 190.0, [-8.0, -9.0, -7.0]),
+        quality_row("soc_without", "without x", run, 190.0, [-2.0, -9.0, -7.0]),
+        quality_row("soc_without", "without y", run, 190.0, [1.5, -9.0, 7.0]),
+    )
+    text = made["soc_mix"]()
+    for line in ("`rule:etf`; 160.0", "`rule:peft`; 152.0", "`rule:peft`; -5.0 [-6.0, -4.0]", "20 seeds", "a machine"):
+        assert line in text
+    assert "runs/" not in text
+    assert "rule:peft" not in made["soc_short"]()
+    assert "`rule:etf`, µs; 200.0" in made["soc_others"]()
+    (line,) = (line for line in made["soc_policies"]().splitlines() if line.startswith(f"`{run}`"))
+    assert line.split("; ") == [
+        f"`{run}`", "3", "12,345", "-15.0", "-10.0", "", "-20.0 [-21.0, -19.0]", "", "-5.5", "-8.0", "+1.5 (y)", "",
+    ]  # fmt: skip
+
+
+def test_whole_graphs_are_shown_over_the_solver(pages):
+    made = pages(
+        quality_row("soc_static", "LU", "solver:cpsat:time=5", 2.0, values={"a": 1.0, "b": 3.0}, optimal=2, bound=2.0),
+        quality_row("soc_static", "LU", "rule:heft", 3.0, values={"a": 1.5, "b": 3.3}),
+    )
+    assert "`rule:heft`; 1.300" in made["soc_static"]()
+    assert "proved optimal by `solver:cpsat:time=5`; 2/20" in made["soc_static"]()
+
+
+def test_published_points_stand_beside_ours_at_the_same_place_or_between_two(bench, pages, tmp_path):
+    def point(rate, latency, method="rule:etf"):
+        return {"method": method, "rate": rate, "latency": latency, "latency_sd": 2.0, "instances": 4}
+
+    def theirs(rate, method="ETF"):
+        return {"method": method, "rate": rate, "latency": 100.0, "mark": "digitised", "source": "s"}
+
+    for curve, rows in {
+        "ds3_12a": [theirs(6.7), theirs(30), theirs(6.7, "MET")],
+        "il": [theirs(9.0, "Oracle (ETF)")],
+    }.items():
+        ours = [point(6.667, 110.0), point(10.0, 130.0), point(6.667, 1.0, "rule:met")]
+        bench.soc_curves.write_csv(tmp_path / f"soc_{curve}.csv", ours, rows)
+    lines = pages()["soc_published"]().splitlines()[1:3]
+    assert lines[0] == "ds3_12a: rate 6.7; ETF; `rule:etf`; figure, by eye; 100; 110.0 ± 1.0; +10.0"
+    assert lines[1] == "il: rate 9; Oracle (ETF); `rule:etf`; figure, by eye; 100; 124.0 ± 1.0; +24.0"
+    assert len(pages()["soc_published"]().splitlines()) == 5
