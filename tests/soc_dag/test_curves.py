@@ -33,9 +33,12 @@ methods: [rule:etf, rule:met]
 @pytest.fixture
 def bench(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
+    # tests/ has a module called policies, too, which another test may have imported.
+    for name in OWN:
+        monkeypatch.delitem(sys.modules, name, raising=False)
     yield SimpleNamespace(**{name: importlib.import_module(name) for name in OWN})
     for name in OWN:
-        sys.modules.pop(name)
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
