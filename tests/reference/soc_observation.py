@@ -119,18 +119,17 @@ def pair_row(play: ReferenceSoC, task: Task, p: int) -> Row:
     }
 
 
-def rivals(play: ReferenceSoC, shown: dict[int, Task], r: int, p: int) -> Row:
-    """What the other shown tasks want of the cluster of PE ``p``, and those of them with less work in their job."""
-    cluster = [int(c) for c in play.instance.cluster]
-    row = {"rivals": 0.0, "ahead": 0.0}
-    for other, task in shown.items():
-        best = play.best(task)
-        if other != r and cluster[best] == cluster[p]:
-            share = play.times_of(task)[best] / play.c / cluster.count(cluster[p])
-            row["rivals"] += share
-            if (work_left(play, task.job), other) < (work_left(play, shown[r].job), r):
-                row["ahead"] += share
-    return row
+def plan(play: ReferenceSoC, shown: dict[int, Task]) -> dict[tuple[int, int], Row]:
+    """The shown tasks placed one after the other, that of the job with least work first, where it ends earliest."""
+    free = [play.free_at(p) for p in range(len(play.pes))]
+    found = {}
+    for r in sorted(shown, key=lambda r: (work_left(play, shown[r].job), r)):
+        ends = {p: max(free[p], play.data_at(shown[r], p)) + w for p, w in play.times_of(shown[r]).items()}
+        chosen = min(ends, key=lambda p: (ends[p], p))
+        free[chosen] = ends[chosen]
+        for p, end in ends.items():
+            found[r, p] = {"planned": (end - play.now) / play.c, "plan": p == chosen}
+    return found
 
 
 def ready_row(play: ReferenceSoC, task: Task) -> Row:
@@ -234,8 +233,7 @@ def soc_blocks(play: ReferenceSoC, spec: Any) -> dict[str, np.ndarray]:
     if play.action == "joint":
         features = next(edge.features for edge in spec.edges if edge.name == "ready_pe")
         pairs = {(r, p): pair_row(play, task, p) for r, task in shown.items() for p in pes}
-        for r, p in pairs:
-            if pairs[r, p]:
-                pairs[r, p] |= rivals(play, shown, r, p)
+        for pair, row in plan(play, shown).items():
+            pairs[pair] |= row
         found["ready_pe"] = filled((ready.count, pe.count), features, pairs)
     return found

@@ -80,7 +80,7 @@ class SoCDAGEnv(SingleEnv):
     | `task_job_index`, `task_pe_index` | (J·T,) | int32 | slot of each task, PE it is assigned to |
     | `ready` | (R, 10) | float32 | waiting time, job's age, ranks, least EFT …; not in `pe` |
     | `ready_mask`, `ready_task_index`, `ready_job_index` | (R,) | int8, int32 | which there are, and of what |
-    | `ready_pe` | (R, P, 9) | float32 | w, D, EFT, energy and rivals of every pair; `joint` only |
+    | `ready_pe` | (R, P, 9) | float32 | w, D, EFT, energy of every pair, and a plan (SJF); `joint` only |
     | `focus_task`, `focus_job` | (1,) | int32 | the first ready task and its job; `pe` only |
     | `context` | (8,) | float32 | jobs, ready tasks, queue before the system, arrivals so far |
     | `action_mask` | (A,) | int8 | legal actions; all ones in a terminal observation |

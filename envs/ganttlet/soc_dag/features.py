@@ -79,8 +79,8 @@ READY_PE = (
     _time("behind", "EFT - least EFT of the task"),
     Feature("starts", 0, 1, "it would start at once"),
     Feature("energy", 0, FAR, "w times the added power of one busy PE"),
-    _time("rivals", "w of the window's other tasks whose PE of least EFT is in this cluster, over the cluster's PEs"),
-    _time("ahead", "likewise, of those whose job has less work left, or as much and an earlier place"),
+    _time("planned", "EFT - now in a plan of SJF: by the jobs' work left, each shown task to its PE of least EFT"),
+    Feature("plan", 0, 1, "the plan gives the task to the PE"),
 )
 CONTEXT = (
     Feature("jobs", 0, FAR, "jobs in the system"),

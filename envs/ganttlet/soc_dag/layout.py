@@ -81,7 +81,8 @@ SERIAL, APP, ARRIVED, LEFT, DUE, COUNTS, WORK_LEFT, N_JOB_COLUMNS = range(8)
 STATE, PREDS_LEFT, PE, READY_AT, START, FINISH, DATA, NEXT_TASK, PLAN, N_STATE_COLUMNS = range(10)
 NONE, OUTSTANDING, LATE, READY_NOW, QUEUED, RUNNING, DONE = range(7)
 # State.pes. ENDS: when the running task ends (NEVER: none). PROMISE: when the PE was last promised to be free.
-RUNS, ENDS, HEAD, TAIL_TASK, QUEUE, PROMISE, UP_AT, BUSY, BEGAN, EXPECTED, N_PE_COLUMNS = range(11)
+# PLANNED: when it would be free after what observe.show_plan has placed.
+RUNS, ENDS, HEAD, TAIL_TASK, QUEUE, PROMISE, UP_AT, BUSY, BEGAN, EXPECTED, PLANNED, N_PE_COLUMNS = range(12)
 
 NEVER: Final = 2**61
 DECIDE, OVER = range(2)  # STATUS
@@ -115,7 +116,7 @@ class Store(NamedTuple):
         link: (S, P, P) int16, bandwidth class of two PEs.
         costs: (S, K, T, P) float64, PEFT's table of optimistic costs.
         cluster: (S, P) int64; power: (S, C, P + 1) float64.
-        speed: (S, P, 4) float64, a PE's speed, support, power and cluster size, see features.PE.
+        speed: (S, P, 3) float64, a PE's speed, support and power, see features.PE.
         trace: (S, Q, 2) int64; outages: (S, W, 3) int64, time, PE, end (0 at an end), by time, ends first.
         key: (S,) uint64, what a generated workload was drawn from.
     """
@@ -152,8 +153,7 @@ class State(NamedTuple):
         data: (B, J T, P) int64, when a ready task's data is on each PE (shared memory: transfer time from memory).
         pes: (B, P, N_PE_COLUMNS) int64.
         free: (B, P) int64, when each PE is expected to be free, written at every decision.
-        ready: (B, 3, J T) int64, ready tasks by (ready time, job, task), tasks that become ready later, and for the
-            ready tasks shown their PE of least EFT.
+        ready: (B, 3, J T) int64, ready tasks by (ready time, job, task), tasks that become ready later, and scratch.
         busy: (B, C, P + 2) int64, time spent with 0 … P busy PEs, and in the last column the time of the last change.
         counts: (B, C) int64, busy PEs of each cluster.
         log_job: (B, N, 4) int64, application, arrival, injection, completion.
@@ -195,7 +195,7 @@ def make_store(slots: int, sizes: Sizes, classes: int) -> Store:
         costs=np.zeros((slots, k, t, p)),
         cluster=np.zeros((slots, p), np.int64),
         power=np.zeros((slots, c, p + 1)),
-        speed=np.zeros((slots, p, 4)),
+        speed=np.zeros((slots, p, 3)),
         trace=np.zeros((slots, max(1, sizes.trace), 2), np.int64),
         outages=np.zeros((slots, max(1, sizes.outages), 3), np.int64),
         key=np.zeros(slots, np.uint64),

@@ -36,6 +36,7 @@ from ganttlet.soc_dag.layout import (
     OUTSTANDING,
     PE,
     PES,
+    PLANNED,
     PREDS_LEFT,
     QUEUE,
     QUEUED,
@@ -295,23 +296,31 @@ def show_context(size: Any, scale: Any, window: Any, totals: Any, jobs: Any, pes
 
 
 @jit_lean
-def show_rivals(
-    n: Any, size: Any, exec_time: Any, cluster: Any, speed: Any, scale: Any, jobs: Any, ready: Any, out: Any
+def show_plan(
+    n: Any, size: Any, exec_time: Any, scale: Any, totals: Any, jobs: Any, data: Any, pes: Any, ready: Any, out: Any
 ) -> None:
-    """Write what the other ``n`` - 1 ready tasks that are shown want of a PE's cluster, from column 7 of ``out`` on."""
-    width = exec_time.shape[1]
+    """Write EFTs in the plan of shortest jobs for the ``n`` ready tasks that are shown, from column 7 of ``out`` on.
+
+    The task whose job has least work left is placed first, each on its PE of least EFT. The column PLANNED of ``pes``
+    holds A(p) and is used up; row 2 of ``ready`` is scratch.
+    """
+    width, now = exec_time.shape[1], totals[NOW]
     for k in range(n):
-        s = ready[0, k]
-        app, t, work = jobs[s // width, APP], s % width, jobs[s // width, WORK_LEFT]
+        ready[2, k] = 0
+    for _ in range(n):
+        k, work = -1, NEVER
         for m in range(n):
-            other, q = ready[0, m], ready[2, m]
-            if m == k:
-                continue
-            w = exec_time[jobs[other // width, APP], other % width, q] * scale / speed[q, 3]
-            left = jobs[other // width, WORK_LEFT]
-            ahead = left < work or (left == work and m < k)
-            for p in range(size[PES]):
-                if cluster[p] == cluster[q] and exec_time[app, t, p] >= 0:
-                    out[k, p, 7] = clip(out[k, p, 7] + w)
-                    if ahead:
-                        out[k, p, 8] = clip(out[k, p, 8] + w)
+            if ready[2, m] == 0 and jobs[ready[0, m] // width, WORK_LEFT] < work:
+                k, work = m, jobs[ready[0, m] // width, WORK_LEFT]
+        s, best, least = ready[0, k], -1, NEVER
+        app, t = jobs[s // width, APP], s % width
+        for p in range(size[PES]):
+            w = exec_time[app, t, p]
+            if w >= 0:
+                done = max(pes[p, PLANNED], data_time(s, p, size, totals, data)) + w
+                out[k, p, 7] = clip((done - now) * scale)
+                if done < least:
+                    best, least = p, done
+        out[k, best, 8] = 1.0
+        pes[best, PLANNED] = least
+        ready[2, k] = 1

@@ -11,6 +11,7 @@ from ganttlet.soc_dag.layout import (
     APP,
     OVER,
     PES,
+    PLANNED,
     READY,
     STATUS,
     UNIT_TIME,
@@ -20,8 +21,8 @@ from ganttlet.soc_dag.observe import (
     show_jobs,
     show_pairs,
     show_pes,
+    show_plan,
     show_ready,
-    show_rivals,
     show_tasks,
 )
 
@@ -123,7 +124,6 @@ def show_row(
             if graph:
                 o_ready_task[i, k] = s
             best = best_pe(s, size, exec_time, totals, jobs, data, free)
-            ready[2, k] = best
             show_ready(
                 k,
                 size,
@@ -150,8 +150,10 @@ def show_row(
                 legal = exec_time[app, t, p] >= 0 and (not late or takes_now(s, p, size, totals, data, pes))
                 mask[k * n_pes + p] = 1 if legal else 0
         if action == JOINT_MODE:
-            n_shown = min(window, n_ready)
-            show_rivals(n_shown, size, exec_time, cluster, speed, scale, jobs, ready, o_pairs[i])
+            for p in range(size[PES]):
+                pes[p, PLANNED] = free[p]
+            shown = min(window, n_ready)
+            show_plan(shown, size, exec_time, scale, totals, jobs, data, pes, ready, o_pairs[i])
     if wait:
         mask[len(mask) - 1] = 1 if may_wait(size, totals, pes) else 0
     if totals[STATUS] == OVER:

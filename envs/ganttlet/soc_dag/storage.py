@@ -246,8 +246,8 @@ def _read(instance: Workload) -> _Static:
 
 
 def _speeds(instance: Workload) -> np.ndarray[Any, Any]:
-    """Return (P, 4) float64: speed, support, power of one more busy PE over the greatest, PEs of the cluster."""
-    out = np.zeros((instance.n_pes, 4))
+    """Return (P, 3) float64: speed, support, power of one more busy PE over the greatest."""
+    out = np.zeros((instance.n_pes, 3))
     share = np.zeros(instance.n_pes)
     for app, n in enumerate(instance.n_tasks):
         times = instance.exec_time[app, :n].astype(np.float64)
@@ -261,5 +261,4 @@ def _speeds(instance: Workload) -> np.ndarray[Any, Any]:
         share += weight
     out[:, 0] /= np.maximum(share, 1e-12)
     out[:, 2] = ((instance.power[:, 1] - instance.power[:, 0]) / unit_power(instance))[instance.cluster]
-    out[:, 3] = np.bincount(instance.cluster)[instance.cluster]
     return out
