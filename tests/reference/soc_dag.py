@@ -117,14 +117,13 @@ class ReferenceSoC(System):
         else:
             found = [(task, p) if task and p in self.times_of(task) else () for task in shown for p in pes]
         if self.binding == "late":
-            found = [pair if pair and self._takes(*pair) else () for pair in found]
+            found = [pair if pair and self._takes(pair[1]) else () for pair in found]
         return [*found, WAIT if self.may_wait() else ()] if self.wait else found
 
-    def _takes(self, task: Any, p: int) -> bool:
-        """Whether PE ``p`` is idle and could start the task now, or has nothing else in its queue."""
+    def _takes(self, p: int) -> bool:
+        """Whether PE ``p`` is idle with an empty queue."""
         pe = self.pes[p]
-        idle = pe.task is None and pe.up <= self.now
-        return idle and (self.data_at(task, p) <= self.now or not pe.queue)
+        return pe.task is None and pe.up <= self.now and not pe.queue
 
     def _find_choice(self) -> None:
         """Under late binding, wait as long as there is nothing else to do."""

@@ -123,12 +123,13 @@ def plan(play: ReferenceSoC, shown: dict[int, Task]) -> dict[tuple[int, int], Ro
     """The shown tasks placed one after the other, that of the job with least work first, where it ends earliest."""
     free = [play.free_at(p) for p in range(len(play.pes))]
     found = {}
-    for r in sorted(shown, key=lambda r: (work_left(play, shown[r].job), r)):
+    order = sorted(shown, key=lambda r: (work_left(play, shown[r].job), r))
+    for place, r in enumerate(order, 1):
         ends = {p: max(free[p], play.data_at(shown[r], p)) + w for p, w in play.times_of(shown[r]).items()}
         chosen = min(ends, key=lambda p: (ends[p], p))
         free[chosen] = ends[chosen]
         for p, end in ends.items():
-            found[r, p] = {"planned": (end - play.now) / play.c, "plan": p == chosen}
+            found[r, p] = {"planned": (end - play.now) / play.c, "plan": 1 / place if p == chosen else 0}
     return found
 
 

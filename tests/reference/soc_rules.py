@@ -73,7 +73,7 @@ class Rule:
                 task = todo[0]
                 p = self._pe(task)
             todo.remove(task)
-            if self._soon(task, p):
+            if self._soon(p):
                 self.kept.append((task, p))
             self.free[p] = self._eft(task, p)
             self.given[p] += 1
@@ -85,11 +85,10 @@ class Rule:
     def _eft(self, task: Task, p: int) -> int:
         return self._start(task, p) + self.play.times_of(task)[p]
 
-    def _soon(self, task: Task, p: int) -> bool:
+    def _soon(self, p: int) -> bool:
         """Whether ``late`` commits an assignment."""
         pe, now = self.play.pes[p], self.play.now
-        free = pe.task is None and pe.up <= now and not self.given[p]
-        return free and (self.play.data_at(task, p) <= now or not pe.queue)
+        return pe.task is None and pe.up <= now and not pe.queue and not self.given[p]
 
     def _priority(self, task: Task) -> tuple[Any, ...]:
         """What ``IN_ORDER`` and other rules that take one task after another sort by."""

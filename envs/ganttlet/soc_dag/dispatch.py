@@ -15,8 +15,8 @@ a choice A(p) = EFT. Ties go to the task that is earlier in L, then to the lower
 * ``rr``: in L's order to the next PE that supports the task, in a circle. ``least_loaded``: to the one of least A.
   ``random``: to any.
 
-``late`` binding, a variant of the rules that use EFT: a choice is carried out only if the PE could start the task, or
-nothing else stands in its queue; otherwise the task stays ready and is chosen for anew at the next event.
+``late`` binding, a variant of the rules that use EFT: a choice is carried out only if the PE is idle with an empty
+queue; otherwise the task stays ready and is chosen for anew at the next event.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from ganttlet.core.jit import jit_lean
 from ganttlet.core.rng import key_of, uniform
-from ganttlet.soc_dag.estimates import data_time
+from ganttlet.soc_dag.estimates import data_time, takes_now
 from ganttlet.soc_dag.layout import (
     APP,
     DECISIONS,
@@ -42,7 +42,6 @@ from ganttlet.soc_dag.layout import (
     SERIAL,
     TAIL,
     TURN,
-    UP_AT,
     WORK_LEFT,
 )
 
@@ -128,11 +127,8 @@ def _note(
     """Note PE ``p`` for the ``k``-th choice, and whether it is carried out."""
     s, width = choices[TASK, k], exec_time.shape[1]
     at = data_time(s, p, size, totals, data)
-    now = 1
-    if late:
-        idle = pes[p, RUNS] < 0 and pes[p, UP_AT] <= totals[NOW] and touched[p] == 0
-        now = 1 if idle and (at <= totals[NOW] or pes[p, QUEUE] == 0) else 0
-    choices[ON, k], choices[NOW_ROW, k] = p, now
+    now = not late or (touched[p] == 0 and takes_now(p, totals, pes))
+    choices[ON, k], choices[NOW_ROW, k] = p, 1 if now else 0
     touched[p] += 1
     free[p] = max(free[p], at) + exec_time[jobs[s // width, APP], s % width, p]
 

@@ -57,9 +57,9 @@ class SoCDAGEnv(SingleEnv):
     the system a free place, or if an outage is to begin or end. The mask is in `obs["action_mask"]`,
     `info["action_mask"]` and `action_masks()`.
 
-    `binding="late"`, for `task` and `joint` with `wait=True`, leaves a task to a PE only if that is idle, and if the
-    task's data has come or nothing else is in the PE's queue. As long as no task of the window may be assigned so, the
-    environment waits by itself. Where no job ever comes, the first action, whichever, ends the run.
+    `binding="late"`, for `task` and `joint` with `wait=True`, leaves a task only to an idle PE with an empty queue. As
+    long as no task of the window may be assigned so, the environment waits by itself. Where no job ever comes, the
+    first action, whichever, ends the run.
     An illegal action changes nothing, costs `illegal_penalty` and sets `info["illegal_action"]`.
 
     ## Observation Space

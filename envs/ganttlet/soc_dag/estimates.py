@@ -94,11 +94,9 @@ def starts_now(p: Any, at: Any, totals: Any, tasks: Any, pes: Any) -> bool:
 
 
 @jit_lean
-def takes_now(s: Any, p: Any, size: Any, totals: Any, data: Any, pes: Any) -> Any:
-    """Return whether late binding lets PE ``p`` have ready slot task ``s``: it is idle, and nothing is before it."""
-    if pes[p, RUNS] >= 0 or pes[p, UP_AT] > totals[NOW]:
-        return False
-    return pes[p, QUEUE] == 0 or data_time(s, p, size, totals, data) <= totals[NOW]
+def takes_now(p: Any, totals: Any, pes: Any) -> Any:
+    """Return whether late binding lets PE ``p`` have a task: it is idle, and its queue is empty."""
+    return pes[p, RUNS] < 0 and pes[p, QUEUE] == 0 and pes[p, UP_AT] <= totals[NOW]
 
 
 @jit_lean
@@ -119,12 +117,12 @@ def has_choice(
     for k in range(min(window, totals[READY])):
         s = ready[0, k]
         if not pairs:
-            if takes_now(s, best_pe(s, size, exec_time, totals, jobs, data, free), size, totals, data, pes):
+            if takes_now(best_pe(s, size, exec_time, totals, jobs, data, free), totals, pes):
                 return True
             continue
         app, t = jobs[s // width, APP], s % width
         for p in range(size[PES]):
-            if exec_time[app, t, p] >= 0 and takes_now(s, p, size, totals, data, pes):
+            if exec_time[app, t, p] >= 0 and takes_now(p, totals, pes):
                 return True
     return False
 

@@ -80,7 +80,7 @@ READY_PE = (
     Feature("starts", 0, 1, "it would start at once"),
     Feature("energy", 0, FAR, "w times the added power of one busy PE"),
     _time("planned", "EFT - now in a plan of SJF: by the jobs' work left, each shown task to its PE of least EFT"),
-    Feature("plan", 0, 1, "the plan gives the task to the PE"),
+    Feature("plan", 0, 1, "1 / place in that plan, from 1 on, if it gives the task to the PE"),
 )
 CONTEXT = (
     Feature("jobs", 0, FAR, "jobs in the system"),

@@ -307,7 +307,7 @@ def show_plan(
     width, now = exec_time.shape[1], totals[NOW]
     for k in range(n):
         ready[2, k] = 0
-    for _ in range(n):
+    for place in range(n):
         k, work = -1, NEVER
         for m in range(n):
             if ready[2, m] == 0 and jobs[ready[0, m] // width, WORK_LEFT] < work:
@@ -321,6 +321,6 @@ def show_plan(
                 out[k, p, 7] = clip((done - now) * scale)
                 if done < least:
                     best, least = p, done
-        out[k, best, 8] = 1.0
+        out[k, best, 8] = 1.0 / (1 + place)
         pes[best, PLANNED] = least
         ready[2, k] = 1

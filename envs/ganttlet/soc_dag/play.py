@@ -203,7 +203,8 @@ def advise_rows(
 ) -> None:
     """Write the action (B,) that a rule takes at the decision of each of ``rows``; waiting is the last action.
 
-    Where that is not in the action space, as for a task beyond the window, it is the first legal action of ``mask``.
+    The rule serves the tasks of the window, as if no others were ready. Where what it does is not legal, it is the
+    first legal action of ``mask``.
     """
     size_, _, _, _, facts_, ranks_, exec_, _, _, _, _, _, _, _, _, _, _, _, _, _ = store
     totals_, jobs_, tasks_, data_, pes_, _, ready_, _, _, _, _, _, _ = state
@@ -217,6 +218,8 @@ def advise_rows(
             continue
         v = slot[i]
         size, exec_time, totals, jobs = size_[v], exec_[v], totals_[i].copy(), jobs_[i]
+        if action_mode != 0:
+            totals[READY] = min(totals[READY], window)
         expect_free(stale, size, exec_time, totals, jobs, tasks_[i], pes_[i], free)
         n = choose(
             rule,
@@ -246,7 +249,7 @@ def advise_rows(
                     if choices[NOW_ROW, c]:
                         out[i] = choices[ON, c]
                     break
-            elif choices[NOW_ROW, c] and k < window:
+            elif choices[NOW_ROW, c]:
                 out[i] = k if action_mode == 1 else k * n_pes + choices[ON, c]
                 break
         if mask[i, out[i]] == 0:

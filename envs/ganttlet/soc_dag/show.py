@@ -142,12 +142,12 @@ def show_row(
                 o_ready[i, k],
             )
             if action == TASK_MODE:
-                mask[k] = 1 if not late or takes_now(s, best, size, totals, data, pes) else 0
+                mask[k] = 1 if not late or takes_now(best, totals, pes) else 0
                 continue
             show_pairs(s, size, exec_time, speed, scale, totals, jobs, tasks, data, pes, free, 0, True, o_pairs[i, k])
             app, t = jobs[s // width, APP], s % width
             for p in range(size[PES]):
-                legal = exec_time[app, t, p] >= 0 and (not late or takes_now(s, p, size, totals, data, pes))
+                legal = exec_time[app, t, p] >= 0 and (not late or takes_now(p, totals, pes))
                 mask[k * n_pes + p] = 1 if legal else 0
         if action == JOINT_MODE:
             for p in range(size[PES]):
