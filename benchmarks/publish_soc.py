@@ -165,6 +165,30 @@ def _worst(rows: Mapping[str, Row]) -> str:
     return "" if not found else f"{max(found)[0]:+.1f} ({max(found)[1].removeprefix('without ')})"
 
 
+def engine(table: Table) -> str:
+    """Return decisions per second of a rule in the kernel and with observation, and the cost of ETF against sizes."""
+    path = RESULTS / "soc_engine.json"
+    data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    streams = data.get("streams")
+    if not streams:
+        return NONE
+    first = next(iter(streams.values()))["decisions/s"]
+    views = [key.removesuffix(", live") for key in first if key.endswith(", live")]
+    lines = []
+    for name, row in streams.items():
+        rate = row["decisions/s"]
+        shown = [f"{rate[f'{view}, live']:,} / {rate[f'{view}, copies']:,}" for view in views]
+        ratio = f"{row['rule in the kernel / slow twin']:,} ×"
+        lines.append([f"`{name}`", f"{rate['rule in the kernel']:,}", *shown, f"{rate['slow twin']:,}", ratio])
+    head = ["decisions/s", "rule in the kernel", *views, "slow twin", "kernel ÷ twin"]
+    parts = [table(head, lines)]
+    costs = data.get("ETF, microseconds per decision, against", {})
+    if costs:
+        parts.append("Microseconds per decision of `rule:etf` in the kernel, against one size at a time:")
+    parts += [table([what, *row], [["µs", *(f"{value:.2f}" for value in row.values())]]) for what, row in costs.items()]
+    return "\n\n".join([*parts, f"Made by `{data['command']}` on {data['machine']}."])
+
+
 def points(name: str) -> list[dict[str, Any]]:
     """Return the rows of benchmarks/results/soc_NAME.csv."""
     path = RESULTS / f"soc_{name}.csv"
@@ -229,4 +253,5 @@ def regions(table: Table) -> dict[tuple[str, str], Callable[[], str]]:
         ("docs/results.md", "soc_others"): lambda: others(table),
         ("docs/results.md", "soc_policies"): lambda: policies(table),
         ("docs/results.md", "soc_static"): lambda: static(table),
+        ("docs/benchmarks.md", "soc_engine"): lambda: engine(table),
     }

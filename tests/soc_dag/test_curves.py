@@ -240,7 +240,15 @@ def pages(bench, tmp_path, monkeypatch):
 
 def test_pages_say_what_is_not_measured(bench, pages):
     made = pages()
-    assert set(made) == {"soc_short", "soc_published", "soc_mix", "soc_others", "soc_policies", "soc_static"}
+    assert set(made) == {
+        "soc_short",
+        "soc_engine",
+        "soc_published",
+        "soc_mix",
+        "soc_others",
+        "soc_policies",
+        "soc_static",
+    }
     assert {make() for make in made.values()} == {"Not measured yet."}
     for page, name in bench.publish_soc.regions(table):
         text = (BENCHMARKS.parent / page).read_text(encoding="utf-8")
@@ -297,7 +305,7 @@ def test_published_points_stand_beside_ours_at_the_same_place_or_between_two(ben
     }.items():
         ours = [point(6.667, 110.0), point(10.0, 130.0), point(6.667, 1.0, "rule:met")]
         bench.soc_curves.write_csv(tmp_path / f"soc_{curve}.csv", ours, rows)
-    lines = pages()["soc_published"]().splitlines()[1:3]
+    lines = pages()["soc_engine", "soc_published"]().splitlines()[1:3]
     assert lines[0] == "ds3_12a: rate 6.7; ETF; `rule:etf`; figure, by eye; 100; 110.0 ± 1.0; +10.0"
     assert lines[1] == "il: rate 9; Oracle (ETF); `rule:etf`; figure, by eye; 100; 124.0 ± 1.0; +24.0"
-    assert len(pages()["soc_published"]().splitlines()) == 5
+    assert len(pages()["soc_engine", "soc_published"]().splitlines()) == 5
