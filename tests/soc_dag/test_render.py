@@ -193,7 +193,7 @@ def test_a_window_of_choice(tmp_path):
     workload = fork(length=3000)
     run = stream(workload, 200)
     path = tmp_path / "part.svg"
-    save_gantt(path, workload, run, 100, 160, color="app", title="part")
+    save_gantt(workload, run, path, 100, 160, color="app", title="part")
     picture = Picture(path.read_text())
     inside = (run.start <= 160) & (run.finish >= 100)
     assert picture.texts[0] == "part"
@@ -205,16 +205,16 @@ def test_a_window_of_choice(tmp_path):
         assert zero + scale * 100 - 0.2 <= x
         assert x + wide <= zero + scale * 160 + 1
     with pytest.raises(InputError, match=r"picture of soc-fork: window 160 … 100; expected 0 ≤ begin < end"):
-        save_gantt(tmp_path / "none.svg", workload, run, 160, 100)
+        save_gantt(workload, run, tmp_path / "none.svg", 160, 100)
     with pytest.raises(InputError, match="color: unknown value 'pe'; expected one of job, app"):
-        save_gantt(tmp_path / "none.svg", workload, run, color="pe")
+        save_gantt(workload, run, tmp_path / "none.svg", color="pe")
     assert not (tmp_path / "none.svg").exists()
 
 
 def test_many_tasks_become_busy_time_and_stay_light(tmp_path):
     workload = fork((7, 2), length=9000)
     run = stream(workload, 4000, pause=100)
-    save_gantt(tmp_path / "all.svg", workload, run, 0)
+    save_gantt(workload, run, tmp_path / "all.svg", 0)
     text = (tmp_path / "all.svg").read_text()
     picture = Picture(text)
     assert len(text) < 1_500_000
@@ -229,7 +229,7 @@ def test_many_tasks_become_busy_time_and_stay_light(tmp_path):
     # Lengths are written to a tenth of a pixel; the shortest are drawn longer, so that they show.
     assert drawn == pytest.approx(scale * (run.finish - run.start).sum() + closed, abs=0.8 * len(boxes(busy)))
     assert 100 < len(boxes(busy)) < 10_000
-    save_gantt(tmp_path / "some.svg", workload, run, 0, 5000)
+    save_gantt(workload, run, tmp_path / "some.svg", 0, 5000)
     some = Picture((tmp_path / "some.svg").read_text())
     inside = (run.start <= 5000) & (run.finish >= 0)
     assert 2000 < inside.sum() < 6000
@@ -276,8 +276,8 @@ def test_sizes_at_the_ends(workload, tmp_path):
     waiting = Run([0], [3], [-1], -np.ones((1, workload.exec_time.shape[1])), *(2 * [-np.ones_like(workload.std)]), 9)
     assert Picture(run_svg(workload, waiting)).texts[1] == "0 … 9 us: no tasks"
     run = stream(workload, 2)
-    save_gantt(tmp_path / "run.png", workload, run)
-    save_dag(tmp_path / "dag.png", workload, 0, run)
+    save_gantt(workload, run, tmp_path / "run.png")
+    save_dag(workload, 0, tmp_path / "dag.png", run)
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "dag.png").read_bytes().startswith(b"\x89PNG")
     assert len(dag_svg(workload, 0, run, 1)) < 500_000
@@ -286,7 +286,7 @@ def test_sizes_at_the_ends(workload, tmp_path):
 @pytest.mark.parametrize(("ending", "magic"), [(".svg", b"<svg"), (".png", b"\x89PNG"), (".txt", b"soc-fork")])
 def test_files(tmp_path, ending, magic):
     workload = fork()
-    save_gantt(tmp_path / f"run{ending}", workload, by_hand(workload))
+    save_gantt(workload, by_hand(workload), tmp_path / f"run{ending}")
     assert (tmp_path / f"run{ending}").read_bytes().startswith(magic)
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -303,7 +303,7 @@ def test_runs_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"field 'pe': expected PEs 0 … 2"):
         dag_svg(workload, 0, by_hand(workload, pe=[[0, 0, 3, 1], [1, 0, 0, -1]]))
     with pytest.raises(InputError, match=r"run\.gif: unknown ending '\.gif'; expected \.svg, \.png or \.pdf"):
-        save_gantt(tmp_path / "run.gif", workload, by_hand(workload))
+        save_gantt(workload, by_hand(workload), tmp_path / "run.gif")
     assert list(tmp_path.iterdir()) == []
 
 

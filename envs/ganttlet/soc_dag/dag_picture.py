@@ -293,9 +293,9 @@ def dag_svg(workload: Workload, app: int | str, run: Run | None = None, job: int
 
 
 def save_dag(
-    path: str | Path,
     workload: Workload,
     app: int | str,
+    path: str | Path,
     run: Run | None = None,
     job: int | None = None,
     title: str = "",

@@ -14,7 +14,7 @@ class SoCDAGEnv(SingleEnv):
     """Task graphs that arrive on a heterogeneous system on chip: one task assigned to a processing element per step.
 
     ## Description
-    Jobs arrive by a :class:`~ganttlet.soc_dag.scenario.Scenario`. Each is a copy of an application, a directed acyclic
+    Jobs arrive by a ``Scenario`` (ganttlet.soc_dag.scenario). Each is a copy of an application, a directed acyclic
     graph of tasks whose edges carry volumes of data. A task runs on one of the P processing elements (PEs) that support
     it, without interruption, one at a time on a PE. Times are integers, in ticks (microseconds in the shipped data).
     Notation: w(u, p) mean execution time of task u on p, f(u) its end, vol(v, u) the volume from v to u, B bandwidth.
@@ -40,9 +40,8 @@ class SoCDAGEnv(SingleEnv):
     start, which then repeats from 1. Ready tasks are ordered by (ready time, job number, task number).
 
     **Estimates** use mean execution times and what is known. A(p), when p is expected to be free: the expected end of
-      its
-    running task (start + w + pauses, at least now), or now; at least the end of an outage that has begun; then for each
-    queued task q in order max(A, D(q, p)) + w(q, p). EFT(u, p) = max(now, A(p), D(u, p)) + w(u, p), with D for an
+    its running task (start + w + pauses, at least now), or now; at least the end of an outage that has begun; then for
+    each queued task q in order max(A, D(q, p)) + w(q, p). EFT(u, p) = max(now, A(p), D(u, p)) + w(u, p), with D for an
     assignment now. ``stale_estimates=True`` takes for A(p) the EFT promised at the last assignment to p, as DS3 does.
 
     ## Action Space
@@ -100,10 +99,10 @@ class SoCDAGEnv(SingleEnv):
     | `deadline` | - 1 at each completion that counts after its due date | - number of missed due dates |
     | `terminal` | 0, at the end - objective / its unit | - objective / its unit |
 
-    With ``end="drain"`` the jobs that count are present from their arrival on, and mean latency = - return · c /
-    (number of them). With ``end="cut"`` it is not known which jobs will count: `jobs` then integrates all jobs
-    present from the end of the warm-up on. The units of `terminal`: latency and makespan c, energy c W, edp c² W,
-    missed 1.
+    With ``end="drain"`` the jobs that count are present from their entry on, with ``full="queue"`` from their arrival
+    on, and mean latency = - return · c / (number of them). With ``end="cut"`` it is not known which jobs will count:
+    `jobs` then integrates all jobs present from the end of the warm-up on. The units of `terminal`: latency and
+    makespan c, energy c W, edp c² W, missed 1.
 
     ## Starting State
     An empty system at time 0, filled at once with ``prefill``, played on to the first decision. The instance is the
@@ -122,8 +121,7 @@ class SoCDAGEnv(SingleEnv):
 
     ## Arguments
     * `instance`: a name (`"top_mix5"`, `"ds3_fig12b:scale=60"`), file, mapping or Workload; `instances`: a list of
-      them;
-      `generator`: settings as for `make_generator`; at most one of the three.
+      them; `generator`: settings as for `make_generator`; at most one of the three.
     * `pool_size`, `pool_seed`: draw that many instances from the generator once and choose among them.
     * `preset`: other arguments override it.
     * `action`, `wait`, `binding` (`early` or `late`), `observation`, `reward`, `weight` (0.5), `stale_estimates`: as

@@ -44,7 +44,7 @@ PE = (
     _time("running", "expected end of the running task - now"),
     Feature("queue", 0, FAR, "queued tasks"),
     _time("free", "A(p) - now"),
-    Feature("used", 0, 1, "share of the time so far in which it ended what it ran"),
+    Feature("used", 0, 1, "share of the time so far that it spent on tasks that have ended"),
     Feature("down", 0, 1, "in an outage"),
     Feature("speed", 0, 1, "mean of least w / w over the tasks it supports, by share of their application"),
     Feature("support", 0, 1, "share of the tasks that it supports, likewise"),

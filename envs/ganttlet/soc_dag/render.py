@@ -391,9 +391,9 @@ def run_ansi(workload: Workload, run: Run, width: int = 100, window: Window | No
 
 
 def save_gantt(
-    path: str | Path,
     workload: Workload,
     run: Run,
+    path: str | Path,
     begin: int | None = None,
     end: int | None = None,
     *,
@@ -403,9 +403,9 @@ def save_gantt(
     """Write the picture of :func:`run_svg` to ``path`` (.svg, .png, .pdf or .txt), whole or not at all.
 
     Args:
-        path: the file.
         workload: the workload.
         run: a run of that workload, possibly unfinished.
+        path: the file.
         begin, end: window in ticks; None for both: as in run_svg; for one: the run's begin or end.
         title: the heading; the workload's name if empty.
         color: what a colour stands for, ``job`` or ``app``.
