@@ -146,17 +146,17 @@ def policies(table: Table) -> str:
         every = [one["difference"][0] for one in own.values() if "difference" in one]
         other = {suite: rows.get(name, {}) for suite, rows in rest.items()}
         lines.append([
-            f"`{name}`", row.get("seed", ""), "" if played is None else f"{played:,}",
+            f"`{name}`", row.get("seed", ""), "" if played is None else f"{played:,}", row["instances"],
             f"{mean(every):+.1f}" if every else "",
             *(difference(own.get(rate), interval=rate == "15.4 jobs/ms") for rate in SHORT_RATES),
             difference(other["soc_noise"].get("std 0.3")),
             *(difference(other["soc_platforms"].get(group)) for group in platforms),
             *(_worst(other[suite]) for suite in ("soc_without", "soc_alone")),
         ])  # fmt: skip
-    head = ["% against `rule:etf`", "seed", "decisions trained", "all rates", *SHORT_RATES, "noise 0.3",
-            *(group.split(",")[0] for group in platforms), "worst without one", "worst alone"]  # fmt: skip
+    head = ["% against `rule:etf`", "seed", "decisions trained", "workloads a rate", "all rates", *SHORT_RATES,
+            "noise 0.3", *(group.split(",")[0] for group in platforms), "worst without one", "worst alone"]  # fmt: skip
     made = "Made by `python benchmarks/soc_quality.py --policies RUN`"
-    words = f"{made} on {first_of(runs)['device']}; 95 % intervals over the seeds of the workload."
+    words = f"{made} on {first_of(runs)['device']}; 95 % intervals over the workloads, of the same seeds for all."
     return "\n\n".join([table(head, lines), words])
 
 

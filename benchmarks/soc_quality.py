@@ -2,7 +2,8 @@
 
     python benchmarks/soc_quality.py [--suites soc_mix,soc_noise,…] [--policies RUN …] [--methods rule:srpt …]
 
-Without --policies and --methods the suites' own methods are run; with them, those named here, and ETF. RUN is a run
+Without --policies and --methods the suites' own methods are run; with them, those named here, and ETF unless its rows
+are there. RUN is a run
 folder or a shipped policy, with options as for evaluate.py (RUN:decode=sample). Rows are kept by (suite, group, method)
 in benchmarks/results/soc_quality.json and replaced when they are made again.
 
@@ -35,7 +36,7 @@ from policies import training
 HERE = Path(__file__).parent
 SUITES = ("soc_mix", "soc_noise", "soc_platforms", "soc_without", "soc_alone", "soc_static")
 BASELINE = "rule:etf"
-SIDE_BY_SIDE = 40
+SIDE_BY_SIDE = 160
 SHOWN = ("latency", "p95", "energy", "throughput", "lost", "blocked")
 Row = dict[str, Any]
 
@@ -161,6 +162,18 @@ def merged(path: Path, made: Sequence[Row]) -> list[Row]:
     return sorted(rows.values(), key=lambda row: (order.get(row["suite"], len(order)), row["suite"], row["method"]))
 
 
+def has_baseline(path: Path, suite: str, first: int | None) -> bool:
+    """Return whether the file holds the baseline on every instance that is asked for."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+    known = {
+        (row["group"], key)
+        for row in rows
+        if (row["suite"], row["method"]) == (suite, BASELINE)
+        for key in row["values"]
+    }
+    return known >= {(group, one.digest[:12]) for group, some in groups_of(suite, first).items() for one in some}
+
+
 def store(path: Path, made: Sequence[Row]) -> list[Row]:
     """Write the merged rows, one to a line, and return them."""
     rows = merged(path, made)
@@ -182,7 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         suite = load_suite(name)
         named = [*options.methods, *(f"policy:{run}" for run in options.policies)]
         own = [suite.reference] if ":" in suite.reference else []
-        wanted = list(dict.fromkeys([*own, *suite.methods] if not named else [BASELINE, *named]))
+        base = [] if named and has_baseline(options.out, name, options.instances) else [BASELINE]
+        wanted = list(dict.fromkeys([*own, *suite.methods] if not named else [*base, *named]))
         for bound in parse_methods(wanted, suite.family):
             made = rows_of(name, bound, options.instances)
             rows = store(options.out, made)

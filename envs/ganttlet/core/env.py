@@ -88,9 +88,9 @@ class SingleEnv(gym.Env[Obs, Any]):
         """Return a copy of the state that :meth:`restore` can bring back."""
         return self.batch.snapshot()
 
-    def restore(self, snapshot: Any) -> None:
-        """Put a snapshot back."""
-        self.batch.restore(snapshot)
+    def restore(self, snapshot: Any, *, resample_future: int | None = None) -> None:
+        """Put a snapshot back; ``resample_future`` is a seed that draws anew what has not been shown."""
+        self.batch.restore(snapshot, resample_future=resample_future)
 
     def static(self, ids: Any) -> Obs:
         """Return the static blocks of the instances numbered ``ids``."""

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ganttlet.core.batch import Flags, make_flags
 from ganttlet.core.errors import IllegalActionError, InputError, check_choice
@@ -24,13 +24,16 @@ from ganttlet.core.options import (
     as_options,
     as_reset_mask,
     as_rows,
+    as_seed,
     as_seeds,
     as_sequence,
     common_options,
 )
 from ganttlet.core.pool import MAX_NUMBER, InstancePool
 from ganttlet.core.record import Instance, Solution
+from ganttlet.core.rng import key_of
 
+_FUTURE = 3  # entity of the keys of futures, beside those of pool
 Ints = NDArray[np.int64]
 Obs = dict[str, np.ndarray[Any, Any]]
 
@@ -171,6 +174,9 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
     def _write_static(self, rows: Ints, slots: Ints, arrays: Obs) -> None:
         """Write the static blocks of ``slots`` into ``rows`` of ``arrays``; only where a GraphSpec has any."""
 
+    def _resample(self, rows: Ints, keys: NDArray[np.uint64]) -> None:
+        """Draw what ``rows`` have not shown from ``keys`` (n,); only families whose instances have hidden draws."""
+
     # Gymnasium's contract.
 
     def reset(
@@ -220,15 +226,10 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         if final is not None:
             info.update(final)
         flags = self._flags
-        if not self.copy:
-            return self._obs, flags.reward, flags.terminated, flags.truncated, info
-        return (
-            self._returned_obs(),
-            flags.reward.copy(),
-            flags.terminated.copy(),
-            flags.truncated.copy(),
-            info,
-        )
+        results = flags.reward, flags.terminated, flags.truncated
+        if self.copy:
+            results = flags.reward.copy(), flags.terminated.copy(), flags.truncated.copy()
+        return self._returned_obs(), *results, info
 
     def step_in_place(self, actions: Ints) -> dict[str, Any] | None:
         """Advance the live buffers by ``actions`` (num_envs,) int64; returns the final infos of SAME_STEP, if any."""
@@ -342,10 +343,13 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
             slots=self._pool.snapshot(self._slot[at]),
         )
 
-    def restore(self, snapshot: Snapshot, rows: Any = None) -> None:
+    def restore(self, snapshot: Snapshot, rows: Any = None, *, resample_future: ArrayLike | None = None) -> None:
         """Put a snapshot back, into the first rows or into ``rows`` (as many as the snapshot holds).
 
         It may come from another batch made with the same options, whatever its number of rows.
+        ``resample_future``: a seed, which each position uses differently, or a seed for each row. What a row has not
+        shown is drawn anew from it, as the family documents; the observation stays equal. Rows that are equal, seeds
+        included, have equal futures. Raises InputError if the family's instances hide nothing.
         """
         if snapshot.kind != self._kind:
             raise InputError("restore: the snapshot comes from another kind of environment, or other fixed instances")
@@ -353,12 +357,17 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         at = self._rows[:count] if rows is None else as_rows("restore", rows, self.num_envs, distinct=True)
         if len(at) != count:
             raise InputError(f"restore: the snapshot holds {count} rows, got {len(at)} rows to put them in")
+        keys = None if resample_future is None else _future_keys(resample_future, count)
+        if keys is not None and type(self)._resample is BatchEnv._resample:
+            raise InputError(f"restore: resample_future: instances of family {self.family!r} hide no future")
         for part, saved in zip(self._state, snapshot.state, strict=True):
             part[at] = saved
         for part, saved in zip(self._flags, snapshot.flags, strict=True):
             part[at] = saved
         self._objectives[:, at], self._seed[at], self._episode[at] = snapshot.book
         self._settle_rows(at, self._pool.restore(at, snapshot.slots))
+        if keys is not None:
+            self._resample(at, keys)
         self._observe(at)
         self._show_static(at)
 
@@ -479,3 +488,13 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
             "final_info": self._partial_info(done),
             "_final_info": done.copy(),
         }
+
+
+def _future_keys(seeds: Any, count: int) -> NDArray[np.uint64]:
+    """Return a key per restored row: of its position and the one seed, or of position 0 and its own seed."""
+    one = not isinstance(seeds, list | tuple) and np.ndim(seeds) == 0
+    given = [(seeds, row) for row in range(count)] if one else [(seed, 0) for seed in seeds]
+    if len(given) != count:
+        raise InputError(f"restore: resample_future: expected a seed for each of {count} rows, got {len(given)}")
+    keys = [key_of(np.uint64(as_seed("restore: resample_future", seed)), _FUTURE, place) for seed, place in given]
+    return np.array(keys, np.uint64)

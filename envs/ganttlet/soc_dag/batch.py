@@ -14,10 +14,11 @@ from ganttlet.core.sources import SOURCE_OPTIONS, padded_sizes, read_sources
 from ganttlet.core.vector_env import BatchEnv
 from ganttlet.soc_dag.dispatch import CAN_BE_LATE, RULES
 from ganttlet.soc_dag.features import ACTIONS, OBSERVATIONS, graph_spec
+from ganttlet.soc_dag.future import resample_rows
 from ganttlet.soc_dag.generator import make_generator
 from ganttlet.soc_dag.instance import Workload
 from ganttlet.soc_dag.kernel import OBJECTIVES, REWARDS, load_rows, measure_rows, step_rows
-from ganttlet.soc_dag.layout import ACCEPTED, NOW, Sizes, make_state
+from ganttlet.soc_dag.layout import ACCEPTED, NOW, WORLD, Sizes, make_state
 from ganttlet.soc_dag.library import resolve
 from ganttlet.soc_dag.planners import PLANNERS
 from ganttlet.soc_dag.play import DISPATCH, HEFT_RT, TABLE, advise_rows, play_rows
@@ -227,27 +228,46 @@ class SoCDAGVectorEnv(BatchEnv):
             self._out,
         )
 
+    def _resample(self, rows: Ints, keys: np.ndarray[Any, Any]) -> None:
+        resample_rows(rows, keys, self._slot, self._wait, self._storage.arrays, self._state)
+
+    def picture(self, row: int, mode: str) -> Any:
+        """Return a picture of the run of ``row`` so far, "rgb_array" or "ansi", whichever future it plays."""
+        instance: Any = self.instance(row)
+        parts = {name: getattr(self._state, name)[row] for name in self._last}
+        return self._draw(instance, _run_of(instance, parts), mode)
+
     def _make_solution(self, instance: Workload, parts: Mapping[str, np.ndarray[Any, Any]]) -> Run:
-        n, tasks = int(parts["totals"][ACCEPTED]), instance.exec_time.shape[1]
-        width = min(tasks, parts["log_pe"].shape[1])
-        found = {}
-        for field in ("pe", "start", "finish"):
-            found[field] = np.full((n, tasks), -1, np.int64)
-            found[field][:, :width] = parts[f"log_{field}"][:n, :width]
-        job = parts["log_job"][:n]
-        return Run(
-            app=job[:, 0],
-            arrival=job[:, 1],
-            inject=job[:, 2],
-            **found,
-            end=int(parts["totals"][NOW]),
-            instance_digest=instance.digest,
-        )
+        if parts["totals"][WORLD] != instance.seed:
+            raise InputError(
+                "solution: restore(resample_future=…) gave this run another future than its instance has; read its "
+                "objectives from objective_values"
+            )
+        return _run_of(instance, parts)
 
     def _draw(self, instance: Workload, solution: Run, mode: str) -> Any:
         from ganttlet.soc_dag.render import run_ansi, run_rgb
 
         return (run_rgb if mode == "rgb_array" else run_ansi)(instance, solution)
+
+
+def _run_of(instance: Workload, parts: Mapping[str, np.ndarray[Any, Any]]) -> Run:
+    """Return the run that one row's state arrays log."""
+    n, tasks = int(parts["totals"][ACCEPTED]), instance.exec_time.shape[1]
+    width = min(tasks, parts["log_pe"].shape[1])
+    found = {}
+    for field in ("pe", "start", "finish"):
+        found[field] = np.full((n, tasks), -1, np.int64)
+        found[field][:, :width] = parts[f"log_{field}"][:n, :width]
+    job = parts["log_job"][:n]
+    return Run(
+        app=job[:, 0],
+        arrival=job[:, 1],
+        inject=job[:, 2],
+        **found,
+        end=int(parts["totals"][NOW]),
+        instance_digest=instance.digest,
+    )
 
 
 def _check_options(own: Mapping[str, Any]) -> None:

@@ -119,6 +119,13 @@ class SoCDAGEnv(SingleEnv):
     `action_mask`; `illegal_action`; `discount`, `gamma` to the power of the elapsed time / c (1 within an instant);
     `objectives`: `latency`, `makespan`, `energy`, `edp`, `missed` so far, those of the whole run at the end.
 
+    ## Search
+    `restore(snapshot, resample_future=seed)` draws anew what the present does not show, given what it shows: the rest
+    of running tasks, given how long they have run; the next attempt of an exponential source, given that it has not
+    come; applications of jobs that wait for a place; and all that is drawn later. Times of a periodic source or a
+    trace, applications of a trace and outages stay. So does the end of a run that is over. What only earlier masks
+    told, that the source had closed, counts as hidden. `solution()` refuses such a run, `objective_values` does not.
+
     ## Arguments
     * `instance`: a name (`"top_mix5"`, `"ds3_fig12b:scale=60"`), file, mapping or Workload; `instances`: a list of
       them; `generator`: settings as for `make_generator`; at most one of the three.
