@@ -247,6 +247,7 @@ def _at(row: Mapping[str, str]) -> tuple[str, ...]:
 def regions(table: Table) -> dict[tuple[str, str], Callable[[], str]]:
     """Return (page, region) -> its content."""
     return {
+        ("README.md", "soc_latency"): lambda: mix(table, SHORT, SHORT_RATES),
         ("docs/environments/soc_dag.md", "soc_short"): lambda: mix(table, SHORT, SHORT_RATES),
         ("docs/results.md", "soc_published"): lambda: published(table),
         ("docs/results.md", "soc_mix"): lambda: mix(table),

@@ -241,6 +241,7 @@ def pages(bench, tmp_path, monkeypatch):
 def test_pages_say_what_is_not_measured(bench, pages):
     made = pages()
     assert set(made) == {
+        "soc_latency",
         "soc_short",
         "soc_engine",
         "soc_published",
