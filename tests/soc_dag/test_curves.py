@@ -280,7 +280,7 @@ def test_pages_show_latencies_and_differences(pages):
     assert "`rule:etf`, µs; 200.0" in made["soc_others"]()
     (line,) = (line for line in made["soc_policies"]().splitlines() if line.startswith(f"`{run}`"))
     assert line.split("; ") == [
-        f"`{run}`", "3", "12,345", "-15.0", "-10.0", "", "-20.0 [-21.0, -19.0]", "", "-5.5", "-8.0", "+1.5 (y)", "",
+        f"`{run}`", "3", "12,345", "20", "-15.0", "-10.0", "", "-20.0 [-21.0, -19.0]", "", "-5.5", "-8.0", "+1.5 (y)", "",
     ]  # fmt: skip
 
 
@@ -306,7 +306,7 @@ def test_published_points_stand_beside_ours_at_the_same_place_or_between_two(ben
     }.items():
         ours = [point(6.667, 110.0), point(10.0, 130.0), point(6.667, 1.0, "rule:met")]
         bench.soc_curves.write_csv(tmp_path / f"soc_{curve}.csv", ours, rows)
-    lines = pages()["soc_engine", "soc_published"]().splitlines()[1:3]
+    lines = pages()["soc_published"]().splitlines()[1:3]
     assert lines[0] == "ds3_12a: rate 6.7; ETF; `rule:etf`; figure, by eye; 100; 110.0 ± 1.0; +10.0"
     assert lines[1] == "il: rate 9; Oracle (ETF); `rule:etf`; figure, by eye; 100; 124.0 ± 1.0; +24.0"
-    assert len(pages()["soc_engine", "soc_published"]().splitlines()) == 5
+    assert len(pages()["soc_published"]().splitlines()) == 5
