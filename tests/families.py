@@ -12,6 +12,7 @@ from families_job_shop import (
     job_shop_return,
     shop,
 )
+from families_memory import MEMORY_MAPPING
 from families_soc import SOC_DAG
 from families_vm import POD_PACKING, VM_RESCHEDULING
 from family_case import FamilyCase
@@ -30,4 +31,4 @@ __all__ = [
     "shop",
 ]
 
-CASES = (JOB_SHOP, SOC_DAG, VM_RESCHEDULING, POD_PACKING)
+CASES = (JOB_SHOP, SOC_DAG, VM_RESCHEDULING, POD_PACKING, MEMORY_MAPPING)

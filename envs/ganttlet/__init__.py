@@ -33,5 +33,10 @@ register(
     entry_point="ganttlet.soc_dag.env:SoCDAGEnv",
     vector_entry_point="ganttlet.soc_dag.batch:SoCDAGVectorEnv",
 )
+register(
+    "ganttlet/MemoryMapping-v0",
+    entry_point="ganttlet.memory_mapping.env:MemoryMappingEnv",
+    vector_entry_point="ganttlet.memory_mapping.batch:MemoryMappingVectorEnv",
+)
 
 __all__ = ["__version__", "register"]

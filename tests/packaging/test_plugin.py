@@ -45,7 +45,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_family_is_found(installed: Path) -> None:
     done = run("-c", FAMILIES, path=installed)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["job_shop", "one_machine", "soc_dag", "vm_rescheduling", "one_machine"]
+    assert done.stdout.split() == [
+        "job_shop",
+        "memory_mapping",
+        "one_machine",
+        "soc_dag",
+        "vm_rescheduling",
+        "one_machine",
+    ]
 
 
 def test_without_the_package_the_family_is_unknown() -> None:

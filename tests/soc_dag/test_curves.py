@@ -280,7 +280,8 @@ def test_pages_show_latencies_and_differences(pages):
     assert "`rule:etf`, µs; 200.0" in made["soc_others"]()
     (line,) = (line for line in made["soc_policies"]().splitlines() if line.startswith(f"`{run}`"))
     assert line.split("; ") == [
-        f"`{run}`", "3", "12,345", "20", "-15.0", "-10.0", "", "-20.0 [-21.0, -19.0]", "", "-5.5", "-8.0", "+1.5 (y)", "",
+        f"`{run}`", "3", "12,345", "20", "-15.0", "-10.0", "", "-20.0 [-21.0, -19.0]", "", "-5.5", "-8.0",
+        "+1.5 (y)", "",
     ]  # fmt: skip
 
 

@@ -1,0 +1,86 @@
+"""The tables of memory mapping, written into the pages by publish.py from benchmarks/results/memory_*.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from math import exp, log
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+Table = Callable[[Sequence[str], Sequence[Sequence[object]]], str]
+NONE = "Not measured yet."
+
+
+def read(name: str) -> dict[str, Any] | None:
+    """Return the content of benchmarks/results/memory_NAME.json, None if it is not there."""
+    path = RESULTS / f"memory_{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def quality(table: Table) -> str:
+    """Return speed-ups by program and method, with either size of fast memory, and their geometric means."""
+    data = read("quality")
+    if data is None:
+        return NONE
+    parts = []
+    for group in dict.fromkeys(row["group"] for row in data["rows"]):
+        rows = [row for row in data["rows"] if row["group"] == group]
+        names = list(rows[0]["speedup"])
+        lines = [
+            [
+                f"`{row['program']}`", row["slots"], f"{row['all_slow']:,.0f}",
+                *(" / ".join(f"{value:.3f}" for value in sorted(set(row["speedup"][name]))) for name in names),
+                f"{row['bound']:.3f}",
+            ]
+            for row in rows
+        ]  # fmt: skip
+        means = [exp(mean(log(mean(row["speedup"][name])) for row in rows)) for name in names]
+        bound = exp(mean(log(row["bound"]) for row in rows))
+        lines.append(["geometric mean", "", "", *(f"**{value:.3f}**" for value in means), f"{bound:.3f}"])
+        head = [f"speed-up, {group}", "slots", "all slow, µs", *(f"`{name}`" for name in names), "all fast"]
+        parts.append(table(head, lines))
+    words = (
+        "*All fast* ignores the size of fast memory and all copies: no mapping is faster. The search has three runs."
+    )
+    return "\n\n".join([*parts, f"{words} Made by `{data['command']}` on {data['device']}."])
+
+
+def engine(table: Table) -> str:
+    """Return decisions per second, and what a slot costs in longer programs."""
+    data = read("engine")
+    if data is None:
+        return NONE
+    programs = data["programs"]
+    kinds = list(next(iter(programs.values()))["decisions/s"])
+    lines = [
+        [name, part["slots"], *(f"{part['decisions/s'][kind] / 1e6:.2f} M" for kind in kinds)]
+        for name, part in programs.items()
+    ]
+    longer = [
+        [name, *(f"{one['kernel']} / {one['with observation, batch of 8']:,}" for one in part)]
+        for name, part in data["nanoseconds per slot, against"].items()
+    ]
+    lengths = next(iter(data["nanoseconds per slot, against"].values()))
+    head = ["ns per slot: kernel / with observation", *(f"about {one['slots']:,} slots" for one in lengths)]
+    copies = [
+        [name, *(part["window"][key] for key in ("copy", "snapshot", "restore"))]
+        for name, part in data["microseconds per row"].items()
+    ]
+    made = f"Made by `{data['command']}` on {data['machine']}."
+    return "\n\n".join([
+        table(["decisions/s", "slots", *kinds], lines),
+        table(head, longer),
+        table(["µs per row, state and observation", "copy", "snapshot", "restore"], copies),
+        made,
+    ])  # fmt: skip
+
+
+def regions(table: Table) -> dict[tuple[str, str], Callable[[], str]]:
+    """Return (page, region) -> its content."""
+    return {
+        ("docs/environments/memory_mapping.md", "memory_quality"): lambda: quality(table),
+        ("docs/benchmarks.md", "memory_engine"): lambda: engine(table),
+    }

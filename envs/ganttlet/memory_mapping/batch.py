@@ -1,0 +1,147 @@
+"""The batched environment of memory mapping; its documentation stands at the single one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ganttlet.core.errors import InputError, check_choice, check_options
+from ganttlet.core.options import COMMON_OPTIONS, as_count
+from ganttlet.core.pool import InstancePool, Ints
+from ganttlet.core.sources import SOURCE_OPTIONS, padded_sizes, read_sources
+from ganttlet.core.vector_env import BatchEnv
+from ganttlet.memory_mapping.features import OBSERVATIONS, graph_spec
+from ganttlet.memory_mapping.generator import make_generator
+from ganttlet.memory_mapping.instance import Array, Program
+from ganttlet.memory_mapping.kernel import OBJECTIVES, REWARDS, load_rows, step_rows
+from ganttlet.memory_mapping.layout import Sizes, make_state
+from ganttlet.memory_mapping.library import resolve
+from ganttlet.memory_mapping.observe import show_rows
+from ganttlet.memory_mapping.placing import PLACEMENTS
+from ganttlet.memory_mapping.presets import PRESETS
+from ganttlet.memory_mapping.recording import mapping_of
+from ganttlet.memory_mapping.solution import Mapping as MemoryMap
+from ganttlet.memory_mapping.storage import OPTIONS, MemoryStorage, sizes_of
+
+DEFAULTS: Mapping[str, Any] = {
+    **SOURCE_OPTIONS,
+    "stall": True,
+    "window": 128,
+    "placement": "first_fit",
+    "reward": "saved",
+    "observation": "window",
+    "lookahead": 64,
+    "residents": 64,
+    "skip_forced": False,
+    **dict.fromkeys(OPTIONS),
+}
+DEFAULT_GENERATOR: Mapping[str, Any] = {"name": "random"}
+_KEYS = (
+    "slot",
+    "slot_mask",
+    "resident",
+    "resident_mask",
+    "slot_next_index",
+    "slot_resident_index",
+    "focus_slot",
+    "context",
+    "action_mask",
+)
+
+
+class MemoryMappingVectorEnv(BatchEnv):
+    """A native batch of programs; see :class:`ganttlet.memory_mapping.env.MemoryMappingEnv`."""
+
+    family: ClassVar[str] = "memory_mapping"
+
+    def __init__(self, num_envs: int = 1, *, preset: str | None = None, **options: Any) -> None:
+        num_envs = as_count("num_envs", num_envs)
+        if preset is not None:
+            check_choice("preset", preset, PRESETS)
+            options = {**PRESETS[preset], **options}
+        check_options("MemoryMapping-v0", options, ["preset", *DEFAULTS, *COMMON_OPTIONS])
+        own = {**DEFAULTS, **{key: value for key, value in options.items() if key in DEFAULTS}}
+        common = {key: value for key, value in options.items() if key in COMMON_OPTIONS}
+        _check_options(own)
+        window = int(own["window"])
+        instances, generator = read_sources(
+            own, resolve=resolve, make_generator=make_generator, default=DEFAULT_GENERATOR
+        )
+        if generator is not None:
+            slots = generator.max_slots
+            needed = Sizes(generator.max_instructions, generator.max_buffers, slots, 2 * slots)
+        else:
+            needed = Sizes(*(max(part) for part in zip(*(sizes_of(one, window) for one in instances), strict=True)))
+        sizes = Sizes(*padded_sizes(own, dict(zip(OPTIONS, needed, strict=True))).values())
+        self._storage = MemoryStorage(sizes, generator, window)
+        self._window, self._stall, self._skip = window, bool(own["stall"]), bool(own["skip_forced"])
+        self._rule = PLACEMENTS.index(own["placement"])
+        self._reward = REWARDS.index(own["reward"])
+        super().__init__(
+            num_envs,
+            graph=graph_spec(lookahead=int(own["lookahead"]), residents=int(own["residents"]), kind=own["observation"]),
+            pool=InstancePool(self._storage, instances, num_envs),
+            state=make_state(num_envs, sizes, window),
+            objectives=OBJECTIVES,
+            objective_rows=len(OBJECTIVES),
+            longest_episode=sizes.slots,
+            solution_fields=("played",),
+            options=common,
+        )
+        self._out = tuple(self._obs[key] if key in self._obs else _absent(key, num_envs) for key in _KEYS)
+
+    def _load(self, rows: Ints) -> None:
+        store, state = tuple(self._storage.arrays), tuple(self._state)
+        load_rows(rows, self._slot, self._stall, self._rule, store, state, self._objectives)
+        self._observe(rows)
+
+    def _advance(self, actions: Ints) -> int:
+        done: int = step_rows(
+            actions,
+            self._slot,
+            self._stall,
+            self._rule,
+            self._skip,
+            self._reward,
+            self.illegal_penalty,
+            self.max_episode_steps,
+            tuple(self._storage.arrays),
+            tuple(self._state),
+            tuple(self._flags),
+            self._objectives,
+            self._out,
+        )
+        return done
+
+    def _observe(self, rows: Ints) -> None:
+        show_rows(rows, self._slot, tuple(self._storage.arrays), tuple(self._state), self._objectives, self._out)
+
+    def _make_solution(self, instance: Program, parts: Mapping[str, Array]) -> MemoryMap:
+        return mapping_of(instance, parts["played"], window=self._window, stall=self._stall, rule=self._rule)
+
+    def _draw(self, instance: Program, solution: MemoryMap, mode: str) -> Any:
+        from ganttlet.memory_mapping.render import gantt_ansi, gantt_rgb
+
+        return (gantt_rgb if mode == "rgb_array" else gantt_ansi)(instance, solution)
+
+
+def _check_options(own: Mapping[str, Any]) -> None:
+    check_choice("placement", own["placement"], PLACEMENTS)
+    check_choice("reward", own["reward"], REWARDS)
+    check_choice("observation", own["observation"], OBSERVATIONS)
+    for key in ("window", "lookahead", "residents"):
+        as_count(key, own[key])
+    for key in ("stall", "skip_forced"):
+        if not isinstance(own[key], bool):
+            raise InputError(f"{key}: expected True or False, got {own[key]!r}")
+
+
+def _absent(key: str, num_envs: int) -> Array:
+    """Return an array of the rank and type of a block that ``observation="slot"`` leaves out, for the kernel."""
+    if key == "resident":
+        return np.zeros((num_envs, 0, 0), np.float32)
+    if key == "resident_mask":
+        return np.zeros((num_envs, 0), np.int8)
+    return np.zeros((num_envs, 1), np.int32)

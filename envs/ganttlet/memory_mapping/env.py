@@ -1,0 +1,119 @@
+"""``ganttlet/MemoryMapping-v0``: the decision process is documented at MemoryMappingEnv."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from ganttlet.core.env import SingleEnv
+from ganttlet.core.vector_env import BatchEnv
+from ganttlet.memory_mapping.batch import MemoryMappingVectorEnv
+
+
+class MemoryMappingEnv(SingleEnv):
+    """The mapping of a program's buffers to fast memory as a decision process: one operand or result decided per step.
+
+    ## Description
+    A :class:`~ganttlet.memory_mapping.instance.Program` is a fixed sequence of T instructions on B buffers. Its U
+    **slots** are the operands and results of the instructions, by instruction, operands first; slot k of instruction t
+    moves y bytes of buffer b. A decision serves one slot, in this order, from slow or from fast memory. Where fast
+    memory holds a buffer, and when it is copied, follows from the decisions. Times are in µs.
+
+    **Time.** Instruction t, whose slots move S bytes from or to slow memory and F bytes from or to fast memory, takes
+    L = max(arithmetic time, S / slow bandwidth + F / fast bandwidth). The program takes the sum of L and of the stalls.
+    Slots that are not yet decided count as slow.
+
+    **Copies** between the memories use what time instructions leave slow memory idle: L - S / slow bandwidth, less what
+    earlier copies took. A copy of b needs size / slow bandwidth in all. It takes from the instruction before t first,
+    then from earlier ones, at most `window` of them, and none in which slow memory does not hold b yet (a
+    parameter, input or constant: always; a result of d written to slow memory: from d + 1 on; one written back at d:
+    from d on). What it lacks then is a stall before t. It begins at the earliest instruction it takes from, or at t.
+
+    **Rectangles.** In fast memory a buffer lies at one offset, its size rounded up to the alignment, during
+    instructions begin … end, both included; no two rectangles overlap in time and offset.
+
+    | slot | NoCopy | Copy | Drop |
+    |---|---|---|---|
+    | result, used later | to fast memory; needs a place from t to its last use | - | to slow memory |
+    | result of an output, or never used | - | - | to slow memory |
+    | operand, **dirty**: only fast memory holds it | from fast memory | - | from fast memory, and write it back |
+    | operand, clean, may be **kept** | from fast memory; rectangle extended to t | as below | from slow memory |
+    | other operand | - | from slow to fast memory, then from there; place from begin to t | from slow memory |
+
+    A result written to fast memory is dirty, its place reserved until its last use. Writing it back is a copy within
+    the instructions after its definition and before t, at most `window` of them, legal only if it causes no stall and
+    a use follows; then it is clean and its rectangle ends at t. The rectangle of a clean buffer ends at the last use
+    served from it; the buffer may be kept at any later use, until a new rectangle overlaps its offsets. Every state can
+    be played to the end.
+
+    Places by `placement`: `first_fit`, the lowest offset that is free during all of the rectangle; `best_fit`, the low
+    end of the smallest free range; `reserve`, the lowest of the offsets that overlap the fewest bytes of other clean
+    buffers that may be kept.
+
+    ## Action Space
+    `Discrete(3)`: 0 Drop, 1 NoCopy, 2 Copy. The mask is in `obs["action_mask"]`, `info["action_mask"]` and
+    `action_masks()`. An illegal action changes nothing, costs `illegal_penalty` and sets `info["illegal_action"]`.
+
+    ## Observation Space
+    A `Dict` of arrays: the next K slots (`lookahead`) and up to R buffers that may be kept (`residents`), by offset.
+    Times are divided by the mean time of an instruction with everything slow, sizes by the capacity rounded down to the
+    alignment; all are clipped at 1000. `env.unwrapped.graph` lists every feature with its range.
+
+    | key | shape | dtype | content |
+    |---|---|---|---|
+    | `slot` | (K, 18) | float32 | the next slots, the one to be decided first: buffer, gain, later uses, residence |
+    | `slot_mask` | (K,) | int8 | 1 for slots, 0 after the last one |
+    | `resident` | (R, 12) | float32 | offset, size, reservation, next use, gain of the uses left |
+    | `resident_mask` | (R,) | int8 | 1 for buffers that may be kept |
+    | `slot_next_index` | (K,) | int32 | next slot of the window in which the buffer is an operand, -1 for none |
+    | `slot_resident_index` | (K,) | int32 | resident that is the slot's buffer, -1 for none |
+    | `focus_slot` | (1,) | int32 | the slot to be decided: 0, at the end -1 |
+    | `context` | (34,) | float32 | the slot to be decided, its instruction, fast memory, idle time left behind |
+    | `action_mask` | (3,) | int8 | legal actions; all ones in a terminal observation |
+
+    `observation="slot"` shows no more than the slot to be decided: `slot` with one row, and no residents or pointers.
+
+    ## Rewards
+    | reward | per step | undiscounted return |
+    |---|---|---|
+    | `saved` | (L before - L after - stall) / latency with everything slow | 1 - latency / that latency |
+    | `terminal` | 0, at the end 1 - latency / latency with everything slow | the same |
+
+    These hold for legal play; each illegal action subtracts its penalty.
+
+    ## Starting State
+    Nothing is decided: everything is in slow memory. The instance is the given one; or drawn by seed and episode
+    number: among `instances`, from a pool of `pool_size` generated ones, or afresh by the generator (default:
+    `random`).
+
+    ## Episode End
+    Terminated when every slot is decided. Truncated after `max_episode_steps` actions, by default four times the number
+    of slots of the padded space, which only illegal actions can reach.
+
+    ## Information
+    `action_mask`; `illegal_action`; `discount`, `gamma` per decision; `objectives`: `latency` and `stalls` in µs,
+    `speedup` over everything slow, `copied` and `slow_bytes` in bytes, so far, slots to be decided counted as slow.
+
+    ## Arguments
+    * `instance`: a name, file, mapping or Program; `instances`: a list of them; `generator`: settings as for
+      `make_generator`; at most one of the three.
+    * `pool_size`, `pool_seed`: draw that many instances from the generator once and choose among them.
+    * `preset`: `no_stall` or `reserve`; other arguments override it.
+    * `stall` (True): whether a copy may stall an instruction; if not, Copy is illegal where it would.
+    * `window` (128): instructions that a copy looks back at.
+    * `placement`, `reward`, `observation`, `lookahead` (64), `residents` (64): as above.
+    * `skip_forced` (False): after a step, play on while a single action is legal; rewards add up.
+    * `max_instructions`, `max_buffers`, `max_slots`: a larger padded space than the instances need; `max_rects`: room
+      for more rectangles that ended within the window or whose buffers may be kept.
+    * `strict`, `illegal_penalty` (1.0), `gamma` (1.0), `max_episode_steps`, `copy`, `static`, `render_mode`
+      (`rgb_array` or `ansi`); batches: `autoreset_mode`.
+
+    ## References
+    Wang et al., Optimizing Memory Mapping Using Deep Reinforcement Learning, arXiv:2305.07440 (the game; no code is
+    public, and this is a reconstruction). The memory space assignment of openxla/xla (latencies, copies in idle time).
+
+    ## Version History
+    * v0: first version.
+    """
+
+    batch_class: ClassVar[Callable[..., BatchEnv]] = MemoryMappingVectorEnv

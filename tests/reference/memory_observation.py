@@ -1,0 +1,218 @@
+"""What MemoryMapping-v0 should show, worked out in plain Python from the slow simulator's state, feature by feature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ganttlet.core.graph import GraphSpec
+from reference.memory_mapping import COPY, DROP, NO_COPY, Rectangle, ReferenceMapping, Slot
+
+FAR = 1000.0
+FACTS = 13
+
+
+class Shown:
+    """The blocks of one state; ``kinds`` are those of the program's buffers."""
+
+    def __init__(self, play: ReferenceMapping, kinds: list[int], graph: GraphSpec) -> None:
+        self.play, self.kinds, self.graph = play, kinds, graph
+        self.unit = play.all_slow() / len(play.compute)
+        self.top = play.capacity // play.align * play.align
+        self.room = max(self.top, play.align)
+        self.residents = sorted(self.kept(), key=lambda one: one.offset)
+
+    def blocks(self) -> dict[str, np.ndarray]:
+        """Every block but the action mask."""
+        play = self.play
+        done = [play.k / len(play.slots), max(-FAR, 1.0 - play.latency() / play.all_slow())]
+        head = [0.0] * (len(self.graph.context) - 2) if play.done else self.context()
+        found: dict[str, Any] = {"context": head + done}
+        counts = {node.name: node.count for node in self.graph.nodes}
+        ahead = range(play.k, min(play.k + counts["slot"], len(play.slots)))
+        found |= {
+            "slot": padded([self.slot_row(at) for at in ahead], counts["slot"], 5 + FACTS),
+            "slot_mask": padded([1] * len(ahead), counts["slot"]),
+            "focus_slot": [-1 if play.done else 0],
+        }
+        if "resident" in counts:
+            listed = [] if play.done else self.residents[: counts["resident"]]
+            found |= {
+                "resident": padded([self.resident_row(one) for one in listed], counts["resident"], 12),
+                "resident_mask": padded([1] * len(listed), counts["resident"]),
+                "slot_next_index": padded([self.next_index(at, ahead) for at in ahead], counts["slot"], fill=-1),
+                "slot_resident_index": padded([self.holder(at, listed) for at in ahead], counts["slot"], fill=-1),
+            }
+        return {key: np.array(value) for key, value in found.items()}
+
+    # What is kept.
+
+    def kept(self) -> list[Rectangle]:
+        """Places of buffers that are used again and can be kept until then."""
+        play = self.play
+        return [
+            one
+            for b, one in play.place.items()
+            if self.uses_from(b, play.k) and (b in play.dirty or play.extensible(b))
+        ]
+
+    def uses_from(self, buffer: int, k: int) -> list[int]:
+        """Slots from k on in which a buffer is an operand."""
+        slots = list(enumerate(self.play.slots))[k:]
+        return [at for at, slot in slots if slot.buffer == buffer and not slot.is_result]
+
+    def planned(self) -> tuple[int, int] | None:
+        """Where the rectangle that the decision may make would begin, in time and in offset."""
+        play = self.play
+        slot = play.slots[play.k]
+        if slot.is_result and NO_COPY in play.legal():
+            offset = play.offset(slot.buffer, slot.time, max(play.later_uses(slot.buffer)))
+            assert offset is not None
+            return slot.time, offset
+        if COPY in play.legal():
+            made = play.copy_in(slot.buffer)
+            assert made is not None
+            return made[1].start, made[1].offset
+        return None
+
+    def overlapped(self, one: Rectangle) -> bool:
+        """Whether the place that the decision may take overlaps that of a resident."""
+        planned = self.planned()
+        if planned is None:
+            return False
+        low = planned[1]
+        high = low + self.play.aligned(self.play.slots[self.play.k].buffer)
+        return one.offset < high and low < one.offset + self.play.aligned(one.buffer)
+
+    # Facts of slots.
+
+    def gain(self, slot: Slot) -> float:
+        """Time saved if a slot alone were fast in its instruction."""
+        total = sum(self.play.bytes_at(slot.time))
+        return self.play.length(slot.time, total, 0) - self.play.length(slot.time, total - slot.bytes, slot.bytes)
+
+    def facts(self, at: int) -> list[float]:
+        play, slot = self.play, self.play.slots[at]
+        total, later = sum(play.bytes_at(slot.time)), self.uses_from(slot.buffer, at + 1)
+        kind, all_slow = self.kinds[slot.buffer], play.length_all_slow(slot.time)
+        return [
+            float(slot.is_result),
+            float(kind in (0, 1, 2)),
+            float(kind == 4),
+            near(play.aligned(slot.buffer) / self.room),
+            slot.bytes / play.size[slot.buffer],
+            self.time(self.gain(slot)),
+            self.time(1e6 * slot.bytes / play.slow - 1e6 * slot.bytes / play.fast),
+            self.time(play.us(play.size[slot.buffer])),
+            self.time(all_slow),
+            self.time(all_slow - play.us(total)),
+            near(len(later)),
+            near(play.slots[later[0]].time - slot.time) if later else 0.0,
+            self.time(sum(self.gain(play.slots[use]) for use in later)),
+        ]
+
+    def time(self, us: float) -> float:
+        return near(us / self.unit)
+
+    # Rows.
+
+    def slot_row(self, at: int) -> list[float]:
+        play, slot = self.play, self.play.slots[at]
+        kept = [one for one in self.residents if one.buffer == slot.buffer and not slot.is_result]
+        return [
+            float(at == play.k),
+            near(slot.time - play.now),
+            float(bool(kept)),
+            float(bool(kept) and slot.buffer in play.dirty),
+            float(slot.buffer == play.slots[play.k].buffer),
+            *self.facts(at),
+        ]
+
+    def next_index(self, at: int, ahead: range) -> int:
+        later = [use for use in self.uses_from(self.play.slots[at].buffer, at + 1) if use in ahead]
+        return later[0] - self.play.k if later else -1
+
+    def holder(self, at: int, listed: list[Rectangle]) -> int:
+        slot = self.play.slots[at]
+        found = [n for n, one in enumerate(listed) if one.buffer == slot.buffer and not slot.is_result]
+        return found[0] if found else -1
+
+    def resident_row(self, one: Rectangle) -> list[float]:
+        play, uses = self.play, self.uses_from(one.buffer, self.play.k)
+        dirty, gains = one.buffer in play.dirty, [self.gain(play.slots[use]) for use in uses]
+        return [
+            one.offset / self.room,
+            play.aligned(one.buffer) / self.room,
+            float(dirty),
+            float(one.buffer == play.slots[play.k].buffer),
+            near(max(0, play.now - one.end)),
+            near(max(0, one.end - play.now)) if dirty else 0.0,
+            near(play.slots[uses[0]].time - play.now),
+            near(len(uses)),
+            self.time(gains[0]),
+            self.time(sum(gains)),
+            self.time(play.us(play.size[one.buffer])),
+            float(self.overlapped(one)),
+        ]
+
+    def context(self) -> list[float]:
+        """All but the last two."""
+        play = self.play
+        slot, facts, legal = play.slots[play.k], self.facts(play.k), play.legal()
+        slow, fast = play.bytes_at(slot.time)
+        mine = [one for one in self.residents if one.buffer == slot.buffer]
+        dirty = slot.buffer in play.dirty
+        copy = play.copy_in(slot.buffer) if COPY in legal else None
+        back = play.write_back(slot.buffer) if dirty else None
+        made = copy[0] if copy else back
+        lost = [
+            self.gain(play.slots[use])
+            for one in self.residents
+            if one.buffer not in play.dirty | {slot.buffer} and self.overlapped(one)
+            for use in self.uses_from(one.buffer, play.k)
+        ]
+        present = [one for one in play.rectangles if one.start <= play.now <= one.end]
+        free = [min(high, self.top) - low for low, high in play.free_ranges(play.now, play.now)]
+        clean = [play.aligned(one.buffer) for one in self.residents if one.buffer not in play.dirty]
+        return [
+            *(float(action in legal) for action in (DROP, NO_COPY, COPY)),
+            *facts[:5],
+            self.time(
+                play.length(slot.time, slow, fast) - play.length(slot.time, slow - slot.bytes, fast + slot.bytes)
+            ),
+            *facts[6:8],
+            self.time(sum(us for time, us in copy[0].moves if time == play.now)) if copy else 0.0,
+            near(play.now - made.release) if made else 0.0,
+            *facts[10:],
+            float(bool(mine)),
+            float(dirty),
+            near(max(0, play.now - mine[0].end)) if mine else 0.0,
+            self.time(sum(lost)),
+            self.time(play.compute[slot.time]),
+            self.time(1e6 * (slow / play.slow + fast / play.fast)),
+            self.time(play.stall_at(slot.time)),
+            near(sum(one.time == slot.time for one in play.slots[play.k :])),
+            sum(play.aligned(one.buffer) for one in present) / self.room,
+            max(free, default=0) / self.room,
+            sum(clean) / self.room,
+            near(len(self.residents)),
+            *(self.time(self.left(n)) for n in (1, 4, 16, 64)),
+        ]
+
+    def left(self, count: int) -> float:
+        """Idle time left by so many instructions before, no further back than transfers look."""
+        play = self.play
+        return sum(play.left_at(time) for time in range(max(0, play.now - min(count, play.window)), play.now))
+
+
+def near(value: float) -> float:
+    return max(-FAR, min(FAR, float(value)))
+
+
+def padded(rows: list[Any], count: int, width: int = 0, fill: float = 0.0) -> np.ndarray:
+    """Rows, or numbers if ``width`` is 0, followed by ``fill`` up to ``count``."""
+    found = np.full((count, width) if width else count, fill, np.float64)
+    if rows:
+        found[: len(rows)] = rows
+    return found
