@@ -1,9 +1,11 @@
 """Speed-ups of rules and of the evolutionary search on extracted programs, with 128 MiB and 32 MiB of fast memory.
 
     python benchmarks/memory_quality.py [--search-seconds 3] [--seeds 3]
+    python benchmarks/memory_quality.py --policies RUN …
 
 Every mapping is validated. The search has so many seconds per program and is run once per seed. Results go to
-benchmarks/results/memory_quality.json.
+benchmarks/results/memory_quality.json. With --policies only run folders or shipped policies are played, with options as
+for evaluate.py (RUN:samples=64), and their figures join those that are there.
 """
 
 from __future__ import annotations
@@ -34,11 +36,35 @@ def speedup(bound: BoundMethod, program: Program, seed: int) -> float:
     return float(verdict.values["speedup"])
 
 
+def add_policies(runs: Sequence[str]) -> None:
+    """Add the speed-ups of policies to the rows that are there."""
+    data = json.loads(RESULTS.read_text(encoding="utf-8"))
+    programs = [entry.instance for entry in load_instances(load_suite(SUITE))]
+    for bound in parse_methods([f"policy:{run}" for run in runs], "memory_mapping"):
+        for row, program in zip(data["rows"], programs, strict=True):
+            assert isinstance(program, Program)
+            assert program.name.partition(":")[0] == row["program"]
+            row.setdefault("policies", {})[bound.label] = round(speedup(bound, program, 0), 4)
+        print(bound.label, flush=True)
+    rows = data.pop("rows")
+    write(data, rows)
+
+
+def write(head: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+    """Write the result file, a line per row."""
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    write_atomic(RESULTS, json.dumps(head)[:-1] + f', "rows": [\n{lines}\n]}}\n')
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--search-seconds", type=float, default=3.0)
     parser.add_argument("--seeds", type=int, default=3, help="runs of the search")
+    parser.add_argument("--policies", nargs="*", default=[], metavar="RUN", help="run folders or shipped policies")
     options = parser.parse_args(arguments)
+    if options.policies:
+        add_policies(options.policies)
+        return
     search = f"search:evolution:time={options.search_seconds:g}"
     methods = parse_methods([*RULES, search], "memory_mapping")
     rows: list[dict[str, Any]] = []
@@ -65,8 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "device": provenance.device(),
         "commit": provenance.commit(),
     }
-    lines = ",\n".join(json.dumps(row) for row in rows)
-    write_atomic(RESULTS, json.dumps(head)[:-1] + f', "rows": [\n{lines}\n]}}\n')
+    write(head, rows)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,26 @@ def quality(table: Table) -> str:
     return "\n\n".join([*parts, f"{words} Made by `{data['command']}` on {data['device']}."])
 
 
+def policies(table: Table) -> str:
+    """Return geometric means of trained runs beside those of rules and the search, with either size of fast memory."""
+    data = read("quality")
+    if data is None or "policies" not in data["rows"][0]:
+        return NONE
+    rows = data["rows"]
+    groups = list(dict.fromkeys(row["group"] for row in rows))
+    found: dict[str, list[str]] = {}
+    for kind in ("speedup", "policies"):
+        for name in rows[0][kind]:
+            values = {group: [row[kind][name] for row in rows if row["group"] == group] for group in groups}
+            found[name] = [
+                f"{exp(mean(log(mean([one] if kind == 'policies' else one)) for one in values[group])):.3f}"
+                for group in groups
+            ]
+    lines = [[f"`{name}`", *means] for name, means in found.items()]
+    made = f"Made by `{data['command']}` and `{data['command']} --policies RUN` on {data['device']}."
+    return "\n\n".join([table(["geometric mean of 12 programs", *groups], lines), made])
+
+
 def engine(table: Table) -> str:
     """Return decisions per second, and what a slot costs in longer programs."""
     data = read("engine")
@@ -82,5 +102,6 @@ def regions(table: Table) -> dict[tuple[str, str], Callable[[], str]]:
     """Return (page, region) -> its content."""
     return {
         ("docs/environments/memory_mapping.md", "memory_quality"): lambda: quality(table),
+        ("docs/environments/memory_mapping.md", "memory_policies"): lambda: policies(table),
         ("docs/benchmarks.md", "memory_engine"): lambda: engine(table),
     }
