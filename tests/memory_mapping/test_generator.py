@@ -13,6 +13,7 @@ from ganttlet.memory_mapping.generator import DEFAULTS
 from ganttlet.memory_mapping.instance import IN, INPUT, OUT, OUTPUT, PARAM, TEMP
 
 MIB = 2**20
+PLAIN = tuple(name for name in GENERATORS if name != "mixture")
 
 
 def draw(count=60, **settings):
@@ -34,7 +35,7 @@ def kinds(instance, buffers):
     return [int(instance.buffer_kind[b]) for b in buffers]
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_programs_are_within_what_is_said(name):
     generator = make_generator({"name": name})
     for seed in range(100):
@@ -50,7 +51,7 @@ def test_programs_are_within_what_is_said(name):
         assert (instance.matrix_flops + instance.vector_flops > 0).all()
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_the_largest_program_is_as_large_as_said(name):
     """With counts that leave no choice, and everything that may happen happening, the bounds are met."""
     counts = {"random": {"instructions": 40}, "toy": {"instructions": 4}, "recurrent": {"steps": 3, "layers": 2}}
@@ -66,7 +67,7 @@ def test_the_largest_program_is_as_large_as_said(name):
         assert (slots, buffers) == (generator.max_slots, generator.max_buffers)
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_seeds_and_settings_tell_the_program(name):
     generator = make_generator({"name": name})
     programs = [generator.sample(seed) for seed in (0, 1, 2, -1, 2**64 - 2)]
@@ -207,7 +208,27 @@ def test_toys_can_be_tried_out():
 def test_held_out():
     assert set(HELD_OUT) < set(GENERATORS)
     assert all("held out" in GENERATORS[name] for name in HELD_OUT)
-    assert set(DEFAULTS) == set(GENERATORS)
+    assert set(DEFAULTS) == set(PLAIN)
+
+
+def test_mixtures_draw_from_their_parts():
+    parts = [{"name": "toy", "capacity": 5000}, {"name": "recurrent", "steps": 3}, {"name": "random"}]
+    generator = make_generator({"name": "mixture", "parts": parts, "weights": [1, 3, 0]})
+    programs = [generator.sample(seed) for seed in range(400)]
+    recurrent = [one for one in programs if one.name.startswith("recurrent-")]
+    toys = [one for one in programs if one.name.startswith("toy-")]
+    assert len(recurrent) + len(toys) == 400
+    assert abs(len(toys) / 400 - 0.25) < 0.06
+    assert {one.capacity for one in toys} == {5000}
+    assert len({one.digest for one in programs}) == 400
+    assert max(one.n_slots for one in programs) <= generator.max_slots
+    again = make_generator(json.loads(json.dumps(generator.settings)))
+    assert again.settings == generator.settings
+    assert [again.sample(seed) for seed in range(5)] == programs[:5]
+    assert generator.sample_key(key_of(np.uint64(1), 0, 0)).digest == programs[1].digest
+    assert FAMILY.resolve({"generator": generator.settings, "seed": 1}) == programs[1]
+    default = make_generator({"name": "mixture"})
+    assert {default.sample(seed).name.partition("-")[0] for seed in range(30)} == {"random", "recurrent"}
 
 
 @pytest.mark.parametrize(
@@ -238,6 +259,17 @@ def test_held_out():
         ({"name": "toy", "weight_size": 2**29}, "generator 'toy': key 'weight_size'"),
         ({"name": "toy", "spread": -1}, "generator 'toy': key 'spread'"),
         ({"name": "toy", "intensity": None}, "generator 'toy': key 'intensity'"),
+        ({"name": "mixture", "parts": []}, "generator 'mixture': key 'parts': expected a list of generator settings"),
+        ({"name": "mixture", "parts": {"name": "toy"}}, "generator 'mixture': key 'parts': expected a list"),
+        ({"name": "mixture", "parts": [{"name": "mixture"}]}, "generator 'mixture': key 'parts': entry 0 is a mixture"),
+        ({"name": "mixture", "parts": [{"name": "toy", "steps": 3}]}, "generator 'toy': unknown key 'steps'"),
+        (
+            {"name": "mixture", "weights": [1]},
+            "generator 'mixture': key 'weights': expected a number for each",
+        ),
+        ({"name": "mixture", "weights": [0, 0]}, "generator 'mixture': key 'weights': expected one above 0"),
+        ({"name": "mixture", "weights": [1, "x"]}, "generator 'mixture': key 'weights'"),
+        ({"name": "mixture", "skip": 0.5}, "generator 'mixture': unknown key 'skip'"),
     ],
 )
 def test_errors_name_the_key(settings, message):

@@ -40,6 +40,7 @@ from ganttlet.memory_mapping.hardware import DEFAULT, PRESETS
 from ganttlet.memory_mapping.held_out import draw_branching, draw_training, most_branching, most_training
 from ganttlet.memory_mapping.instance import Array, Program
 from ganttlet.memory_mapping.layered import draw_layered, most_layered
+from ganttlet.memory_mapping.mixing import NAME, Mixture
 from ganttlet.memory_mapping.recurrent import draw_recurrent, most_recurrent
 
 GENERATORS: Mapping[str, str] = MappingProxyType(
@@ -49,10 +50,11 @@ GENERATORS: Mapping[str, str] = MappingProxyType(
         "training": "forward and backward pass of a chain of layers (held out: not for training on)",
         "branching": "blocks of parallel branches that are joined (held out: not for training on)",
         "toy": "a handful of instructions, few enough to try every mapping",
+        NAME: "each program from one of several of these",
     }
 )
 HELD_OUT = ("training", "branching")
-KINDS = tuple(GENERATORS)
+KINDS = tuple(name for name in GENERATORS if name != NAME)
 _SHARED = {
     "pressure": [0.3, 3.0],
     "hardware": DEFAULT,
@@ -115,12 +117,7 @@ class Generator:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        if not isinstance(settings, Mapping):
-            raise InputError(f"generator: expected a mapping with the key 'name', got {settings!r}")
-        if "name" not in settings:
-            raise InputError(f"generator: key 'name' is missing; expected one of {', '.join(GENERATORS)}")
-        check_choice("generator: key 'name'", settings["name"], GENERATORS)
-        self.name: str = settings["name"]
+        self.name = _named(settings)
         defaults = DEFAULTS[self.name]
         check_keys(f"generator {self.name!r}", settings, ("name", *defaults))
         chosen: dict[str, Any] = {**defaults, **settings}
@@ -218,7 +215,18 @@ class Generator:
         )
 
 
-def make_generator(settings: Mapping[str, Any]) -> Generator:
+def _named(settings: Any) -> str:
+    """Return the name in ``settings``, or raise InputError."""
+    if not isinstance(settings, Mapping):
+        raise InputError(f"generator: expected a mapping with the key 'name', got {settings!r}")
+    if "name" not in settings:
+        raise InputError(f"generator: key 'name' is missing; expected one of {', '.join(GENERATORS)}")
+    check_choice("generator: key 'name'", settings["name"], GENERATORS)
+    name: str = settings["name"]
+    return name
+
+
+def make_generator(settings: Mapping[str, Any]) -> Generator | Mixture:
     """Return the generator that ``settings`` describe.
 
     Args:
@@ -232,9 +240,11 @@ def make_generator(settings: Mapping[str, Any]) -> Generator:
             - ``intensity``: flops of a product per byte that it moves, [low, high], log-uniform;
             - ``hardware``: a preset's name; and its capacity: ``pressure``, the largest sum of sizes of buffers between
               their first and last use over the capacity, [low, high], log-uniform; or ``capacity`` in bytes; or, with
-              ``pressure`` None, that of the preset.
+              ``pressure`` None, that of the preset;
+            - of a ``mixture`` only ``parts``, a list of settings (random and recurrent), and ``weights``, how often
+              each is drawn in proportion (equally often).
 
     Raises:
         InputError: naming the key.
     """
-    return Generator(settings)
+    return Mixture(settings, Generator) if _named(settings) == NAME else Generator(settings)
