@@ -22,7 +22,7 @@ from ganttlet_agents.rules.memory_mapping import (
     run_msa_best,
 )
 from ganttlet_agents.rules.memory_mapping.belady import stays
-from ganttlet_agents.rules.memory_mapping.evolution import first_parents
+from ganttlet_agents.rules.memory_mapping.evolution import LEAST_SHARES, first_parents
 from ganttlet_agents.rules.memory_mapping.msa import ORDERS, SUPPLIES, Supply, sort_buffers
 from ganttlet_agents.rules.memory_mapping.player import Player
 from ganttlet_agents.rules.memory_mapping.playing import PREFERENCES
@@ -100,14 +100,14 @@ def test_preferences_are_played_as_the_twin_plays_them(instance, game, data):
     st.integers(1, 9),
     st.integers(1, 3),
     st.integers(1, 3),
+    st.sampled_from([0.0, 0.5, 1.0]),
     st.sampled_from([0, 1, 2**64 - 1]),
     st.sampled_from(["latency", "speedup", "copied"]),
 )
-def test_evolution_is_its_twin(instance, game, budget, offspring, mutations, seed, objective):
-    mapping, plays = run_evolution(
-        instance, objective, budget=budget, offspring=offspring, mutations=mutations, seed=seed, **game
-    )
-    twin = memory_rules.evolve(instance, budget, offspring, mutations, seed, objective, **game)
+def test_evolution_is_its_twin(instance, game, budget, offspring, mutations, whole, seed, objective):
+    options = {"budget": budget, "offspring": offspring, "mutations": mutations, "whole": whole, "seed": seed}
+    mapping, plays = run_evolution(instance, objective, **options, **game)
+    twin = memory_rules.evolve(instance, budget, offspring, (mutations, whole), seed, objective, **game)
     assert same(mapping, twin)
     assert plays in (1, budget)
 
@@ -146,7 +146,7 @@ def test_evolution_from_the_best_start(seed):
     for wish in first_parents(instance, "best"):
         player.play(wish)
         found.append(player.mapping())
-    assert len(found) == 3 + len(VARIANTS)
+    assert len(found) == 3 + len(VARIANTS) * len(LEAST_SHARES)
     values = [latency(instance, mapping) for mapping in found]
     best = run_evolution(instance, budget=len(found), start="best")
     assert best == (found[values.index(min(values))], len(found))

@@ -77,9 +77,9 @@ def belady(program: Any) -> list[int]:
 
 
 def evolve(
-    program: Any, budget: int, offspring: int, mutations: int, seed: int, objective: str, **options: Any
+    program: Any, budget: int, offspring: int, changes: tuple[int, float], seed: int, objective: str, **options: Any
 ) -> ReferenceMapping:
-    """The best game of an evolution that begins with caution everywhere."""
+    """The best game of an evolution that begins with caution everywhere; changes: most, and share of whole buffers."""
 
     def attempt(wanted: list[int]) -> tuple[float, ReferenceMapping]:
         game = play(ReferenceMapping(program, **options), wanted)
@@ -105,9 +105,13 @@ def evolve(
         litter = []
         for child in range(min(offspring, budget - done)):
             wanted = list(parent)
-            for i in range(draw(generation, child, 0, 1, mutations)):
-                at = genes[draw(generation, child, 2 * i + 1, 0, len(genes) - 1)]
-                wanted[at] = (wanted[at] + draw(generation, child, 2 * i + 2, 1, 2)) % 3
+            for i in range(draw(generation, child, 0, 1, changes[0])):
+                at = genes[draw(generation, child, 3 * i + 1, 0, len(genes) - 1)]
+                new = (wanted[at] + draw(generation, child, 3 * i + 2, 1, 2)) % 3
+                whole = uniform(seed, generation, child, 3 * i + 3) < changes[1]
+                for k in genes:
+                    if k == at or (whole and program.slot_buffer[k] == program.slot_buffer[at]):
+                        wanted[k] = new
             litter.append((*attempt(wanted), wanted))
         value, game, wanted = min(litter, key=lambda one: one[0])
         if value <= least:

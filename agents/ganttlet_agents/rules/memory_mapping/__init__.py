@@ -18,7 +18,7 @@ from ganttlet.memory_mapping.instance import Program
 from ganttlet.memory_mapping.solution import OBJECTIVES, Mapping, all_slow_mapping, measure
 from ganttlet_agents.evaluation.methods import MethodType, Option, Outcome
 from ganttlet_agents.rules.memory_mapping.belady import preferences
-from ganttlet_agents.rules.memory_mapping.evolution import BUDGET, MUTATIONS, STARTS, run_evolution
+from ganttlet_agents.rules.memory_mapping.evolution import BUDGET, MUTATIONS, STARTS, WHOLE, run_evolution
 from ganttlet_agents.rules.memory_mapping.msa import ORDERS, SUPPLIES, run_msa
 from ganttlet_agents.rules.memory_mapping.player import GAME, Player
 
@@ -159,6 +159,10 @@ def _method(
     )
 
 
+def _share(value: float) -> str | None:
+    return None if value <= 1.0 else f"{value:g} is no probability; expected a number in 0 … 1"
+
+
 METHODS = (
     _method("rule", "all_slow", "everything in slow memory", run_all_slow),
     _method("rule", "greedy", "keep if possible, else copy if the slot saves at least the stall", run_greedy, {**GAME}),
@@ -193,7 +197,8 @@ METHODS = (
             "budget": Option(int, None, f"evaluations; {BUDGET} if time is not given either", minimum=1),
             "time": Option(float, None, "time limit in seconds", minimum=0.0),
             "offspring": Option(int, 1, "children of a generation", minimum=1),
-            "mutations": Option(int, MUTATIONS, "most preferences that a child changes", minimum=1),
+            "mutations": Option(int, MUTATIONS, "most changes that a child makes", minimum=1),
+            "whole": Option(float, WHOLE, "how often a change reaches a whole buffer", minimum=0.0, check=_share),
             "start": Option(str, "greedy", "the first parent: greedy, or the best of rules", choices=STARTS),
             **GAME,
         },

@@ -22,6 +22,8 @@ from ganttlet_agents.rules.memory_mapping.playing import CAUTIOUS, FORCE, PREFER
 STARTS = ("greedy", "best")
 BUDGET = 10_000
 MUTATIONS = 3
+WHOLE = 0.1
+LEAST_SHARES = (0.0, 1 / 1024, 1 / 256, 1 / 64, 1 / 16)
 SLICE = 0.05  # seconds between two looks at the clock
 
 
@@ -29,7 +31,8 @@ def first_parents(program: Program, start: str) -> Iterator[Array]:
     """Yield preferences (U,) int8 to start from.
 
     ``greedy``: cautious everywhere. ``best``: also force everywhere, those of Belady's rule, and for each plan of
-    ``run_msa`` force where the plan is fast and drop where it is slow.
+    ``run_msa`` force where the plan is fast and drop where it is slow; and the same of buffers alone that fill one of
+    LEAST_SHARES of fast memory, since smaller ones in between may leave no place for a large one.
     """
     yield np.full(program.n_slots, CAUTIOUS, np.int8)
     if start == "best":
@@ -37,7 +40,9 @@ def first_parents(program: Program, start: str) -> Iterator[Array]:
         yield preferences(program)
         for order, supply in product(ORDERS, SUPPLIES):
             plan = run_msa(program, order, supply)
-            yield np.where(plan.fast == 1, FORCE, PREFER_DROP).astype(np.int8)
+            for share in LEAST_SHARES:
+                wanted = (plan.fast == 1) & (program.aligned[program.slot_buffer] >= share * program.capacity)
+                yield np.where(wanted, FORCE, PREFER_DROP).astype(np.int8)
 
 
 def run_evolution(
@@ -48,6 +53,7 @@ def run_evolution(
     seconds: float | None = None,
     offspring: int = 1,
     mutations: int = MUTATIONS,
+    whole: float = WHOLE,
     start: str = "greedy",
     seed: int = 0,
     **game: Any,
@@ -55,8 +61,8 @@ def run_evolution(
     """Return the best mapping found and the number of evaluations.
 
     The genome is a preference for each slot: drop, cautious or force, which the game decodes (``playing.prefer``). A
-    child differs from its parent in 1 … ``mutations`` genes; the best child of a generation, the first of equals,
-    replaces the parent unless it is worse. An evaluation is one episode.
+    child differs from its parent by 1 … ``mutations`` changes, each of a gene or of all genes of a buffer; the best
+    child of a generation, the first of equals, replaces the parent unless it is worse. An evaluation is one episode.
 
     Args:
         program: the program.
@@ -64,7 +70,8 @@ def run_evolution(
         budget: evaluations, those of the start included; 10000 if neither limit is given.
         seconds: time limit, so that results vary from run to run.
         offspring: children of a generation.
-        mutations: most genes that a child changes.
+        mutations: most changes that a child makes.
+        whole: probability in 0 … 1 that a change reaches all slots of a buffer.
         start: what the first parent is the best of, among equals the first; see :func:`first_parents`.
         seed: of the mutations. With a budget in evaluations alone, equal seeds give equal mappings.
         game: ``placement``, ``window`` and ``stall``, as Player takes them.
@@ -74,6 +81,7 @@ def run_evolution(
     """
     check_choice("start", start, STARTS)
     offspring, mutations = as_count("offspring", offspring), as_count("mutations", mutations)
+    whole = as_number("whole", whole, 0.0, 1.0)
     if seconds is not None:
         seconds = as_number("seconds", seconds, 0.0, float("inf"))
     limit = as_count("budget", budget) if budget is not None else BUDGET if seconds is None else None
@@ -88,6 +96,7 @@ def run_evolution(
         if found < value:
             parent, value = wish, found
     child, best = parent.copy(), parent.copy()
+    buffers = program.slot_buffer[player.genes]
 
     def breed(first: int, generations: int, count: int) -> float:
         player.plays += generations * count
@@ -97,10 +106,12 @@ def run_evolution(
             generations,
             count,
             mutations,
+            whole,
             column,
             sign,
             value,
             player.genes,
+            buffers,
             parent,
             child,
             best,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ganttlet.core.jit import jit, jit_lean
-from ganttlet.core.rng import key_of, randint
+from ganttlet.core.rng import key_of, randint, uniform
 from ganttlet.memory_mapping.game import begin, decide, go_on, time_of
 from ganttlet.memory_mapping.kernel import measure
 from ganttlet.memory_mapping.layout import (
@@ -87,11 +87,19 @@ def play(preference: Any, theta: Any, stall: Any, rule: Any, store: Any, state: 
 
 
 @jit_lean
-def mutate(key: Any, most: Any, genes: Any, child: Any) -> None:
-    """Change 1 … ``most`` of the slots ``genes``, drawn with replacement, to another preference."""
+def mutate(key: Any, most: Any, whole: Any, genes: Any, buffers: Any, child: Any) -> None:
+    """Change 1 … ``most`` of the slots ``genes``, drawn with replacement, to another preference.
+
+    With probability ``whole`` a change reaches all genes of the slot's buffer; ``buffers`` (G,) are those of the genes.
+    """
     for i in range(randint(key, 0, 1, most)):
-        at = genes[randint(key, 2 * i + 1, 0, len(genes) - 1)]
-        child[at] = (child[at] + randint(key, 2 * i + 2, 1, N_GENES - 1)) % N_GENES
+        gene = randint(key, 3 * i + 1, 0, len(genes) - 1)
+        wanted = (child[genes[gene]] + randint(key, 3 * i + 2, 1, N_GENES - 1)) % N_GENES
+        child[genes[gene]] = wanted
+        if uniform(key, 3 * i + 3) < whole:
+            for other in range(len(genes)):
+                if buffers[other] == buffers[gene]:
+                    child[genes[other]] = wanted
 
 
 @jit
@@ -101,10 +109,12 @@ def evolve(
     generations: Any,
     offspring: Any,
     most: Any,
+    whole: Any,
     column: Any,
     sign: Any,
     least: Any,
     genes: Any,
+    buffers: Any,
     parent: Any,
     child: Any,
     best: Any,
@@ -119,10 +129,10 @@ def evolve(
     Args:
         seed: uint64; child c of generation g has the random numbers of ``key_of(seed, g, c)``.
         first: number of the first generation.
-        most: preferences that a mutation changes at most.
+        most, whole: how many preferences a child changes, as :func:`mutate` has it.
         column, sign: row of ``values`` to be minimised, times sign.
         least: the parent's value.
-        genes: (G,) slots that may change.
+        genes, buffers: (G,) slots that may change and their buffers.
         parent: (U,) int8, changed in place: a generation's best child replaces it unless it is worse.
         child, best: (U,) int8, overwritten.
     """
@@ -130,7 +140,7 @@ def evolve(
         lowest = 0.0
         for c in range(offspring):
             child[:] = parent
-            mutate(key_of(seed, g, c), most, genes, child)
+            mutate(key_of(seed, g, c), most, whole, genes, buffers, child)
             play(child, ANY_DENSITY, stall, rule, store, state, values)
             value = sign * values[column, 0]
             if c == 0 or value < lowest:
