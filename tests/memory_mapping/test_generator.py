@@ -55,7 +55,11 @@ def test_programs_are_within_what_is_said(name):
 def test_the_largest_program_is_as_large_as_said(name):
     """With counts that leave no choice, and everything that may happen happening, the bounds are met."""
     counts = {"random": {"instructions": 40}, "toy": {"instructions": 4}, "recurrent": {"steps": 3, "layers": 2}}
-    counts |= {"training": {"layers": 4}, "branching": {"blocks": 2, "branches": 3, "depth": 2}}
+    counts |= {
+        "training": {"layers": 4},
+        "hourglass": {"layers": 6},
+        "branching": {"blocks": 2, "branches": 3, "depth": 2},
+    }
     always = {key: 1.0 for key in ("skip",) if key in DEFAULTS[name]}
     generator = make_generator({"name": name, **counts[name], **always})
     drawn = [generator.sample(seed) for seed in range(60)]
@@ -186,6 +190,23 @@ def test_training_programs_read_results_backwards():
         ]
         assert backward == sorted(backward, reverse=True)
         assert int((one.buffer_kind == OUTPUT).sum()) == layers + 1
+
+
+def test_hourglasses_read_what_their_opposites_made():
+    layers = 6
+    for one in draw(20, name="hourglass", layers=layers, skip=1.0, reuse=1.0):
+        assert one.n_instructions == 2 * layers
+        for down in range(layers - 1):
+            up = 2 * layers - 1 - down
+            made = results(one, down)[0]
+            assert operands(one, up)[1] == made
+            assert one.size[results(one, up)[0]] == one.size[operands(one, down)[0]]
+            assert bool(one.matrix_flops[down]) == bool(one.matrix_flops[up])
+            assert operands(one, up)[2:] == operands(one, down)[1:]
+        assert kinds(one, results(one, 2 * layers - 1)) == [OUTPUT]
+    plain = draw(20, name="hourglass", layers=layers, skip=0.0, reuse=0.0)
+    assert all(len(operands(one, t)) <= 2 for one in plain for t in range(2 * layers))
+    assert all((np.bincount(one.slot_buffer)[one.buffer_kind == PARAM] == 1).all() for one in plain)
 
 
 def test_branching_programs_join_their_branches():

@@ -38,6 +38,7 @@ from ganttlet.memory_mapping.drawing import (
 )
 from ganttlet.memory_mapping.hardware import DEFAULT, PRESETS
 from ganttlet.memory_mapping.held_out import draw_branching, draw_training, most_branching, most_training
+from ganttlet.memory_mapping.hourglass import draw_hourglass, most_hourglass
 from ganttlet.memory_mapping.instance import Array, Program
 from ganttlet.memory_mapping.layered import draw_layered, most_layered
 from ganttlet.memory_mapping.mixing import NAME, Mixture
@@ -47,6 +48,7 @@ GENERATORS: Mapping[str, str] = MappingProxyType(
     {
         "random": "chains of layers with skips, some weights used more than once",
         "recurrent": "gated cells unrolled over steps, the same weights at every step",
+        "hourglass": "layers down and up again, which read what their opposites made",
         "training": "forward and backward pass of a chain of layers (held out: not for training on)",
         "branching": "blocks of parallel branches that are joined (held out: not for training on)",
         "toy": "a handful of instructions, few enough to try every mapping",
@@ -75,6 +77,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "weight_size": 8 * 2**20,
             "intensity": [4.0, 256.0],
         },
+        "hourglass": {"layers": [4, 25], "skip": 0.9, "reuse": 0.5, **_SHARED},
         "training": {"layers": [5, 30], "skip": 0.2, **_SHARED},
         "branching": {"blocks": [3, 8], "branches": [2, 4], "depth": [1, 4], "skip": 0.5, **_SHARED},
         "toy": {
@@ -91,6 +94,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 COUNTS = {
     "random": ("instructions",),
     "recurrent": ("steps", "layers"),
+    "hourglass": ("layers",),
     "training": ("layers",),
     "branching": ("blocks", "branches", "depth"),
     "toy": ("instructions",),
@@ -100,6 +104,7 @@ Draw = Callable[[Array, Any, Rows], None]
 _DRAW: Mapping[str, tuple[Draw, Callable[[Array], tuple[int, int, int]]]] = {
     "random": (draw_layered, most_layered),
     "recurrent": (draw_recurrent, most_recurrent),
+    "hourglass": (draw_hourglass, most_hourglass),
     "training": (draw_training, most_training),
     "branching": (draw_branching, most_branching),
     "toy": (draw_layered, most_layered),
@@ -233,7 +238,7 @@ def make_generator(settings: Mapping[str, Any]) -> Generator | Mixture:
         settings: ``name`` (one of GENERATORS) and, each with a default in DEFAULTS:
 
             - how much is drawn, a number or [low, high]: ``instructions`` (random, toy), ``steps`` and ``layers``
-              (recurrent), ``layers`` (training), ``blocks``, ``branches`` and ``depth`` (branching);
+              (recurrent), ``layers`` (hourglass, training), ``blocks``, ``branches`` and ``depth`` (branching);
             - ``skip``, ``reuse``: probabilities of an older operand and of a weight that was used before;
             - ``size``, ``weight_size``, ``spread``: medians in bytes of results and of weights, which are log-normal,
               and the sigma of their logarithms;
