@@ -20,12 +20,14 @@ from ganttlet_agents.rules.memory_mapping import (
     run_greedy_density,
     run_msa,
     run_msa_best,
+    run_rent,
 )
 from ganttlet_agents.rules.memory_mapping.belady import stays
 from ganttlet_agents.rules.memory_mapping.evolution import LEAST_SHARES, first_parents
 from ganttlet_agents.rules.memory_mapping.msa import ORDERS, SUPPLIES, Supply, sort_buffers
 from ganttlet_agents.rules.memory_mapping.player import Player
 from ganttlet_agents.rules.memory_mapping.playing import PREFERENCES
+from ganttlet_agents.rules.memory_mapping.rent import QUANTILES, earnings, wishes
 from ganttlet_agents.rules.memory_mapping.room import Room
 from reference import memory_rules
 from reference.memory_machine import Machine
@@ -146,7 +148,7 @@ def test_evolution_from_the_best_start(seed):
     for wish in first_parents(instance, "best"):
         player.play(wish)
         found.append(player.mapping())
-    assert len(found) == 3 + len(VARIANTS) * len(LEAST_SHARES)
+    assert len(found) == 3 + 2 * len(QUANTILES) + len(VARIANTS) * len(LEAST_SHARES)
     values = [latency(instance, mapping) for mapping in found]
     best = run_evolution(instance, budget=len(found), start="best")
     assert best == (found[values.index(min(values))], len(found))
@@ -163,6 +165,42 @@ def test_density_tries_every_theta():
     fewest = run_greedy_density(instance, "copied")[0]
     assert validate(instance, fewest).values["copied"] == 0.0
     assert all(other.copy_out.all() for other in each[-1:])
+
+
+@SLOW
+@given(programs())
+def test_earnings_are_their_twin(instance):
+    assert earnings(instance).tolist() == pytest.approx(memory_rules.earnings(instance), rel=1e-9, abs=1e-15)
+
+
+def test_rent_by_hand():
+    """a saves 3 s twice for 4 bytes and 25 s, b as much for 4 bytes and 12 s, and only one of them fits."""
+    buffers = {"x": ("input", 4), "a": ("temp", 4), "b": ("temp", 4), "y": ("output", 1)}
+    code = [(0, "x", "a"), (0, "", "b"), (4, "", ""), (0, "b", ""), (0, "a", "y")]
+    instance = program(buffers, code, capacity=4)
+    earned = earnings(instance)
+    slots = {
+        (int(b), int(role)): k for k, (b, role) in enumerate(zip(instance.slot_buffer, instance.slot_role, strict=True))
+    }
+    assert earned[slots[1, 1]] == earned[slots[1, 0]] == pytest.approx(6 / (4 * 25))
+    assert earned[slots[2, 1]] == earned[slots[2, 0]] == pytest.approx(6 / (4 * 12))
+    greedy, rent = run_greedy(instance)[0], run_rent(instance)[0]
+    assert greedy.fast[slots[1, 1]] == 1
+    assert greedy.fast[slots[2, 1]] == 0
+    assert latency(instance, rent) <= latency(instance, greedy)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rent_is_the_best_of_its_wishes(seed):
+    instance = generate({"name": "random"}, seed)
+    player, values = Player(instance), []
+    for wish in wishes(instance):
+        player.play(wish)
+        values.append(latency(instance, player.mapping()))
+    mapping, decisions = run_rent(instance)
+    assert len(values) == 2 * len(QUANTILES)
+    assert latency(instance, mapping) == min(values)
+    assert decisions == len(values) * instance.n_slots
 
 
 def test_greedy_by_hand():

@@ -1,6 +1,6 @@
 """Rules of memory mapping, planners and an evolutionary search.
 
-``greedy``, ``greedy_density``, ``belady`` and the search play the environment's game inside a kernel
+``greedy``, ``greedy_density``, ``belady``, ``rent`` and the search play the environment's game inside a kernel
 (``playing.prefer``); tests/reference/memory_rules.py plays them in plain Python. ``all_slow`` and ``msa`` plan on the
 program. The latency with everything fast, a bound, is ``Program.all_fast``.
 """
@@ -21,6 +21,7 @@ from ganttlet_agents.rules.memory_mapping.belady import preferences
 from ganttlet_agents.rules.memory_mapping.evolution import BUDGET, MUTATIONS, STARTS, WHOLE, run_evolution
 from ganttlet_agents.rules.memory_mapping.msa import ORDERS, SUPPLIES, run_msa
 from ganttlet_agents.rules.memory_mapping.player import GAME, Player
+from ganttlet_agents.rules.memory_mapping.rent import wishes
 
 __all__ = [
     "METHODS",
@@ -32,6 +33,7 @@ __all__ = [
     "run_greedy_density",
     "run_msa",
     "run_msa_best",
+    "run_rent",
 ]
 
 Found = tuple[Mapping, int]
@@ -97,6 +99,21 @@ def run_belady(program: Program, objective: str = "latency", **game: Any) -> Fou
     player = Player(program, **game)
     player.play(preferences(program))
     return player.mapping(), program.n_slots
+
+
+def run_rent(program: Program, objective: str = "latency", **game: Any) -> Found:
+    """Return the best of what is made of a program if only what earns a rent is in fast memory (``rent.wishes``).
+
+    Arguments and errors are those of :func:`run_greedy`; the best is chosen by the objective, among equals the first.
+    """
+    player = Player(program, **game)
+
+    def play(wish: Any) -> Mapping:
+        player.play(wish)
+        return player.mapping()
+
+    mapping = best_of(program, objective, map(play, wishes(program)))
+    return mapping, program.n_slots * player.plays
 
 
 def run_msa_best(program: Program, objective: str = "latency") -> Found:
@@ -177,6 +194,7 @@ METHODS = (
         },
     ),
     _method("rule", "belady", "what is used soonest stays, by Belady's rule on sizes", run_belady, {**GAME}),
+    _method("rule", "rent", "what saves enough for the space and time it takes; best of rents", run_rent, {**GAME}),
     _method(
         "rule",
         "msa",

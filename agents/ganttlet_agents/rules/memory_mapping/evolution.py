@@ -18,6 +18,7 @@ from ganttlet_agents.rules.memory_mapping.belady import preferences
 from ganttlet_agents.rules.memory_mapping.msa import ORDERS, SUPPLIES, run_msa
 from ganttlet_agents.rules.memory_mapping.player import Player
 from ganttlet_agents.rules.memory_mapping.playing import CAUTIOUS, FORCE, PREFER_DROP, evolve
+from ganttlet_agents.rules.memory_mapping.rent import wishes
 
 STARTS = ("greedy", "best")
 BUDGET = 10_000
@@ -30,14 +31,16 @@ SLICE = 0.05  # seconds between two looks at the clock
 def first_parents(program: Program, start: str) -> Iterator[Array]:
     """Yield preferences (U,) int8 to start from.
 
-    ``greedy``: cautious everywhere. ``best``: also force everywhere, those of Belady's rule, and for each plan of
-    ``run_msa`` force where the plan is fast and drop where it is slow; and the same of buffers alone that fill one of
-    LEAST_SHARES of fast memory, since smaller ones in between may leave no place for a large one.
+    ``greedy``: cautious everywhere. ``best``: also force everywhere, those of Belady's rule, those by rents
+    (``rent.wishes``), and for each plan of ``run_msa`` force where the plan is fast and drop where it is slow; and the
+    same of buffers alone that fill one of LEAST_SHARES of fast memory, since smaller ones in between may leave no place
+    for a large one.
     """
     yield np.full(program.n_slots, CAUTIOUS, np.int8)
     if start == "best":
         yield np.full(program.n_slots, FORCE, np.int8)
         yield preferences(program)
+        yield from wishes(program)
         for order, supply in product(ORDERS, SUPPLIES):
             plan = run_msa(program, order, supply)
             for share in LEAST_SHARES:
