@@ -1,0 +1,199 @@
+"""Memory allocation on the published problems: heights by rule, what the solvers find and prove, speed of the engine.
+
+    python benchmarks/allocation.py rules                    # every rule on every problem, height / greatest load
+    python benchmarks/allocation.py solvers [--time 60] [--workers 2] [--seeds 3]
+    python benchmarks/allocation.py engine [--seconds 2]     # steps/s of random legal play, beside the slow twin
+    python benchmarks/allocation.py known                    # envs/ganttlet/memory_allocation/data/known.csv
+
+Results go to benchmarks/results/allocation.json, a part each; ``known`` takes the least heights from there and from the
+file as it is. Seconds are wall-clock seconds and, beside them, the processor's; the search has one thread. Problems are
+read from the folder of outside data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from batches import Batch
+
+import ganttlet
+from ganttlet.core.data import data_path
+from ganttlet.core.record import write_atomic
+from ganttlet.memory_allocation import AllocationInstance, resolve, validate
+from ganttlet.memory_allocation.bounds import table
+from ganttlet.memory_allocation.env import MemoryAllocationVectorEnv
+from ganttlet.memory_allocation.packing import FITS
+from ganttlet_agents.rules.memory_allocation import BEST, LOWEST, RULES, run_rule
+from ganttlet_agents.solvers.memory_allocation import SolverResult, solve_cpsat, solve_minimal
+from ganttlet_agents.solvers.memory_allocation.minimal import Minimal
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+OUT = HERE / "results" / "allocation.json"
+KNOWN = HERE.parent / "envs" / "ganttlet" / "memory_allocation" / "data" / "known.csv"
+SETS = ("minimalloc", "idealloc")
+BATCH = 64
+
+
+def problems() -> list[AllocationInstance]:
+    """Return the published problems that are at hand."""
+    names = [
+        f"{group}:{path.name.split('.csv')[0] if group == 'idealloc' else path.name.split('.')[0]}"
+        for group in SETS
+        for path in sorted(data_path("memory_mapping", group).glob("*.csv"))
+    ]
+    return [resolve(name) for name in names]
+
+
+def facts(instance: AllocationInstance) -> dict[str, Any]:
+    """Return what a table shows of a problem."""
+    return {
+        "name": instance.name,
+        "buffers": instance.n_buffers,
+        "times": len(instance.times),
+        "load": instance.peak,
+        "capacity": instance.capacity,
+    }
+
+
+def rules(_: argparse.Namespace) -> dict[str, Any]:
+    """Return height / load by rule and problem."""
+    rows = []
+    for instance in problems():
+        print(instance.name, flush=True)
+        methods = [(f"{name}:fit={fit}", name, {"fit": fit}) for name in RULES for fit in FITS]
+        methods += [(f"{LOWEST}:ties={name}", LOWEST, {"ties": name}) for name in RULES]
+        methods.append((BEST, BEST, {}))
+        ratios = {}
+        for label, name, options in methods:
+            ratios[label] = round(validate(instance, run_rule(name, instance, **options)).values["ratio"], 4)
+        rows.append({**facts(instance), "height / load": ratios})
+    return {"rows": rows}
+
+
+def solvers(given: argparse.Namespace) -> dict[str, Any]:
+    """Return what each solver finds within the time, by seed."""
+    Minimal().warm_up(None, objective="height")
+    rows = []
+    for instance in problems():
+        row = facts(instance)
+        for name, solve in (
+            ("minimal", lambda one, seed: solve_minimal(one, time_limit=given.time, seed=seed)),
+            ("cpsat", lambda one, seed: solve_cpsat(one, time_limit=given.time, workers=given.workers, seed=seed)),
+        ):
+            found = [timed(solve, instance, seed) for seed in range(given.seeds)]
+            row[name] = found
+            print(instance.name, name, json.dumps(found), flush=True)
+        rows.append(row)
+    return {"time limit": given.time, "workers of cpsat": given.workers, "rows": rows}
+
+
+def timed(solve: Any, instance: AllocationInstance, seed: int) -> dict[str, Any]:
+    """Return one solve's result, checked by the validator, and its seconds."""
+    begun = time.process_time()
+    result: SolverResult = solve(instance, seed)
+    spent = time.process_time() - begun
+    verdict = validate(instance, result.allocation)
+    assert verdict.values["height"] == result.height >= result.bound >= instance.peak
+    return {
+        "seed": seed,
+        "status": result.status,
+        "height": result.height,
+        "bound": result.bound,
+        "seconds": round(result.seconds, 2),
+        "processor seconds": round(spent, 2),
+        "decisions": result.nodes,
+    }
+
+
+def engine(given: argparse.Namespace) -> dict[str, Any]:
+    """Return steps/s of random legal play, observation and mask included, resets inside the time."""
+    from reference.memory_allocation import Buffer, ReferenceAllocation
+
+    rows = []
+    for instance in [one for one in problems() if one.n_buffers <= 2000]:
+        batches = {
+            f"{view}, {kind}": Batch(
+                MemoryAllocationVectorEnv(
+                    BATCH, instance=instance, observation=view, autoreset_mode="same_step", copy=kind == "copies"
+                )
+            )
+            for view in ("buffers", "sections")
+            for kind in ("live", "copies")
+        }
+        rates = {
+            key: round(statistics.median(batch.play(given.seconds) for _ in range(3))) for key, batch in batches.items()
+        }
+        columns = (instance.lower, instance.upper, instance.size, instance.alignment)
+        buffers = [Buffer(*map(int, row)) for row in zip(*columns, strict=True)]
+        play, steps, begun = ReferenceAllocation(buffers, instance.capacity), 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - begun) < 2 * given.seconds and not play.done:
+            play.step(steps)
+            steps += 1
+        row = {**facts(instance), "steps/s": {**rates, "slow twin": round(steps / elapsed, 1)}}
+        print(json.dumps(row), flush=True)
+        rows.append(row)
+    return {"batch": BATCH, "rows": rows}
+
+
+def known(_: argparse.Namespace) -> None:
+    """Write the least heights: of the results, and of the file as it is."""
+    rows = {row.digest: (row.name, row.height, row.bound, row.source) for row in table().values()}
+    solved = json.loads(OUT.read_text(encoding="utf-8"))["solvers"]["rows"]
+    for row in solved:
+        digest = resolve(row["name"]).digest
+        for name in ("minimal", "cpsat"):
+            for result in row[name]:
+                old = rows.get(digest, ("", 2**62, 0, ""))
+                bound = max(old[2], result["bound"])
+                if result["height"] < old[1]:
+                    rows[digest] = (row["name"], result["height"], bound, f"solver:{name} of this package")
+                else:
+                    rows[digest] = (*old[:2], bound, old[3])
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["name", "digest", "height", "bound", "source"])
+    writer.writerows(sorted((name, digest, *rest) for digest, (name, *rest) in rows.items()))
+    write_atomic(KNOWN, buffer.getvalue())
+
+
+PARTS = {"rules": rules, "solvers": solvers, "engine": engine}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=[*PARTS, "known"])
+    parser.add_argument("--time", type=float, default=60.0, help="seconds of each solve")
+    parser.add_argument("--workers", type=int, default=2, help="threads of CP-SAT")
+    parser.add_argument("--seeds", type=int, default=3, help="solves of each problem")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each repeat of the engine's play")
+    given = parser.parse_args(arguments)
+    if given.part == "known":
+        known(given)
+        return
+    load = list(os.getloadavg()) if hasattr(os, "getloadavg") else None
+    options = {"solvers": f" --time {given.time:g} --workers {given.workers} --seeds {given.seeds}"}
+    result = {
+        "command": f"python benchmarks/allocation.py {given.part}{options.get(given.part, '')}",
+        "version": ganttlet.__version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "load before": load,
+        **PARTS[given.part](given),
+    }
+    whole = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {}
+    write_atomic(OUT, json.dumps({**whole, given.part: result}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
