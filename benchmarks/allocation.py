@@ -1,13 +1,16 @@
 """Memory allocation on the published problems: heights by rule, what the solvers find and prove, speed of the engine.
 
+    python benchmarks/allocation.py                          # all but policies: a quarter of an hour
     python benchmarks/allocation.py rules                    # every rule on every problem, height / greatest load
     python benchmarks/allocation.py solvers [--time 60] [--workers 2] [--seeds 3]
-    python benchmarks/allocation.py engine [--seconds 2]     # steps/s of random legal play, beside the slow twin
     python benchmarks/allocation.py known                    # envs/ganttlet/memory_allocation/data/known.csv
+    python benchmarks/allocation.py engine [--seconds 2]     # steps/s of random legal play, beside the slow twin
+    python benchmarks/allocation.py policies RUN …           # run folders or shipped policies beside rules and search
 
 Results go to benchmarks/results/allocation.json, a part each; ``known`` takes the least heights from there and from the
-file as it is. Seconds are wall-clock seconds and, beside them, the processor's; the search has one thread. Problems are
-read from the folder of outside data.
+file as it is. Seconds are wall-clock seconds and, beside them, the processor's; the search has one thread and is run
+once per seed, CP-SAT once. Problems are read from the folder of outside data; ``policies`` plays the suites minimalloc
+and allocation_small, and names may have options as for evaluate.py (RUN:samples=64).
 """
 
 from __future__ import annotations
@@ -30,10 +33,12 @@ from batches import Batch
 import ganttlet
 from ganttlet.core.data import data_path
 from ganttlet.core.record import write_atomic
-from ganttlet.memory_allocation import AllocationInstance, resolve, validate
+from ganttlet.memory_allocation import Allocation, AllocationInstance, reference, resolve, validate
 from ganttlet.memory_allocation.bounds import table
 from ganttlet.memory_allocation.env import MemoryAllocationVectorEnv
 from ganttlet.memory_allocation.packing import FITS
+from ganttlet_agents.evaluation.methods import BoundMethod, parse_methods
+from ganttlet_agents.evaluation.suite import load_instances, load_suite
 from ganttlet_agents.rules.memory_allocation import BEST, LOWEST, RULES, run_rule
 from ganttlet_agents.solvers.memory_allocation import SolverResult, solve_cpsat, solve_minimal
 from ganttlet_agents.solvers.memory_allocation.minimal import Minimal
@@ -43,6 +48,8 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 OUT = HERE / "results" / "allocation.json"
 KNOWN = HERE.parent / "envs" / "ganttlet" / "memory_allocation" / "data" / "known.csv"
 SETS = ("minimalloc", "idealloc")
+SUITES = ("minimalloc", "allocation_small")
+FAMILY = "memory_allocation"
 BATCH = 64
 
 
@@ -83,16 +90,16 @@ def rules(_: argparse.Namespace) -> dict[str, Any]:
 
 
 def solvers(given: argparse.Namespace) -> dict[str, Any]:
-    """Return what each solver finds within the time, by seed."""
+    """Return what each solver finds within the time, the search by seed."""
     Minimal().warm_up(None, objective="height")
     rows = []
     for instance in problems():
         row = facts(instance)
-        for name, solve in (
-            ("minimal", lambda one, seed: solve_minimal(one, time_limit=given.time, seed=seed)),
-            ("cpsat", lambda one, seed: solve_cpsat(one, time_limit=given.time, workers=given.workers, seed=seed)),
+        for name, seeds, solve in (
+            ("minimal", given.seeds, lambda one, seed: solve_minimal(one, time_limit=given.time, seed=seed)),
+            ("cpsat", 1, lambda one, seed: solve_cpsat(one, time_limit=given.time, workers=given.workers, seed=seed)),
         ):
-            found = [timed(solve, instance, seed) for seed in range(given.seeds)]
+            found = [timed(solve, instance, seed) for seed in range(seeds)]
             row[name] = found
             print(instance.name, name, json.dumps(found), flush=True)
         rows.append(row)
@@ -147,6 +154,32 @@ def engine(given: argparse.Namespace) -> dict[str, Any]:
     return {"batch": BATCH, "rows": rows}
 
 
+def policies(given: argparse.Namespace) -> dict[str, Any]:
+    """Return mean height / least height known and the share that fits, by suite, group and method."""
+    parts: dict[str, Any] = {}
+    for name in SUITES:
+        suite = load_suite(name)
+        entries = load_instances(suite)
+        for method in parse_methods([*suite.methods, *(f"policy:{run}" for run in given.runs)], FAMILY):
+            for group in dict.fromkeys(entry.group for entry in entries):
+                values = [judged(method, entry.instance) for entry in entries if entry.group == group]
+                parts.setdefault(group, {})[method.label] = {
+                    "height / best known": round(statistics.mean(one[0] for one in values), 4),
+                    "fits": round(statistics.mean(one[1] for one in values), 4),
+                }
+            print(name, method.label, flush=True)
+    return {"groups": parts}
+
+
+def judged(method: BoundMethod, instance: Any) -> tuple[float, float]:
+    """Return height / least height known, and 1 if it fits, of what a method finds, checked by the validator."""
+    outcome = method.solve(instance, objective="height", seed=0)
+    assert isinstance(outcome.solution, Allocation), f"{method.label} found nothing on {instance.name}"
+    verdict = validate(instance, outcome.solution)
+    assert verdict.feasible, f"{method.label} on {instance.name}: {verdict.violations[0].message}"
+    return verdict.values["height"] / reference(instance).value, verdict.values["fits"]
+
+
 def known(_: argparse.Namespace) -> None:
     """Write the least heights: of the results, and of the file as it is."""
     rows = {row.digest: (row.name, row.height, row.bound, row.source) for row in table().values()}
@@ -168,31 +201,43 @@ def known(_: argparse.Namespace) -> None:
     write_atomic(KNOWN, buffer.getvalue())
 
 
-PARTS = {"rules": rules, "solvers": solvers, "engine": engine}
+PARTS = {"rules": rules, "solvers": solvers, "engine": engine, "policies": policies}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=[*PARTS, "known"])
+    parser.add_argument("part", nargs="?", default="all", choices=["all", *PARTS, "known"])
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="policies: run folders or shipped policies")
     parser.add_argument("--time", type=float, default=60.0, help="seconds of each solve")
     parser.add_argument("--workers", type=int, default=2, help="threads of CP-SAT")
-    parser.add_argument("--seeds", type=int, default=3, help="solves of each problem")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of the search")
     parser.add_argument("--seconds", type=float, default=1.0, help="of each repeat of the engine's play")
     given = parser.parse_args(arguments)
-    if given.part == "known":
-        known(given)
-        return
-    load = list(os.getloadavg()) if hasattr(os, "getloadavg") else None
-    options = {"solvers": f" --time {given.time:g} --workers {given.workers} --seeds {given.seeds}"}
+    for part in ("rules", "solvers", "known", "engine") if given.part == "all" else (given.part,):
+        if part == "known":
+            known(given)
+        else:
+            write(part, given)
+
+
+def write(part: str, given: argparse.Namespace) -> None:
+    """Measure a part and put it into the result file."""
+    load = [round(one, 2) for one in os.getloadavg()] if hasattr(os, "getloadavg") else None
+    options = {
+        "solvers": f" --time {given.time:g} --workers {given.workers} --seeds {given.seeds}",
+        "engine": f" --seconds {given.seconds:g}",
+        "policies": "".join(f" {run}" for run in given.runs),
+    }
     result = {
-        "command": f"python benchmarks/allocation.py {given.part}{options.get(given.part, '')}",
+        "command": f"python benchmarks/allocation.py {part}{options.get(part, '')}",
         "version": ganttlet.__version__,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "load before": load,
-        **PARTS[given.part](given),
+        **PARTS[part](given),
     }
+    head = {"about": "a part for each question: command and machine", "command": "python benchmarks/allocation.py"}
     whole = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {}
-    write_atomic(OUT, json.dumps({**whole, given.part: result}, indent=1) + "\n")
+    write_atomic(OUT, json.dumps({**head, **whole, part: result}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_features_have_the_names_of_the_columns():
         "action_mask",
     ]
     counts = [len(one) for one in (BUFFER_FEATURES, BUFFER_STATIC, SECTION_FEATURES, SECTION_STATIC, CONTEXT_FEATURES)]
-    assert counts == [7, 9, 4, 2, 7]
+    assert counts == [9, 9, 4, 2, 7]
     assert "section" not in MemoryAllocationEnv(instance=EVEN).observation_space.spaces
 
 
@@ -235,6 +235,6 @@ def test_instances_that_do_not_fit_are_named():
 def test_the_default_generator_and_its_space():
     env = MemoryAllocationVectorEnv(3)
     observation, _ = env.reset(seed=0)
-    assert observation["buffer"].shape == (3, 40, 7)
+    assert observation["buffer"].shape == (3, 40, 9)
     assert env.max_episode_steps == 160
     assert {env.instance(row).name.split("-")[0] for row in range(3)} == {"cut"}

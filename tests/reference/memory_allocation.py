@@ -121,8 +121,9 @@ def shown_buffer(play: ReferenceAllocation, k: int) -> list[float]:
     """The columns of ``buffer``."""
     own, whole, m = play.buffers[k], sum(one.size for one in play.buffers), play.capacity
     if k in play.offset:
-        return [1.0, play.offset[k] / m, 0.0, (play.offset[k] + own.size) / m, 0.0, 0.0, 0.0]
+        return [1.0, play.offset[k] / m, 0.0, (play.offset[k] + own.size) / m, *[0.0] * 5]
     low, rivals = play.lowest(k), play.rivals(k)
+    least = min(play.lowest(i) for i in range(len(play.buffers)) if i not in play.offset)
     rise = max(0, low + own.size - play.height())
     return [
         0.0,
@@ -132,6 +133,8 @@ def shown_buffer(play: ReferenceAllocation, k: int) -> list[float]:
         rise / m,
         len(rivals) / len(play.buffers),
         sum(one.size for one in rivals) / whole,
+        (low - least) / m,
+        float(low == least),
     ]
 
 

@@ -164,7 +164,7 @@ class MemoryAllocationEnv(SingleEnv):
 
     | key | shape | dtype | content |
     |---|---|---|---|
-    | `buffer` | (N, 7) | float32 | placed, offset, lowest offset, end, rise of the height, overlapping ones left |
+    | `buffer` | (N, 9) | float32 | placed, offset, lowest offset, end, rise, rivals, how far above the least |
     | `buffer_static` | (N, 9) | float32 | size, lifetime, area, overlaps, load during its life, alignment, fixed |
     | `buffer_mask` | (N,) | int8 | 1 for buffers that exist |
     | `context` | (7,) | float32 | shares placed and left, height, bound, load, number of buffers |

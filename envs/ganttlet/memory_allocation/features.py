@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ganttlet.core.graph import EdgeType, Feature, GraphSpec, NodeType, Segment
 from ganttlet.core.jit import jit_lean
 from ganttlet.memory_allocation.layout import (
@@ -51,6 +53,8 @@ BUFFER_FEATURES = (
     Feature("rise", 0, FAR, f"by how much the height would grow if it were placed now, {SHARE}"),
     Feature("rivals", 0, 1, "buffers not placed that overlap with it, as a share of all; 0 once placed"),
     Feature("rival_size", 0, 1, "sum of their sizes, as a share of the sizes of all buffers; 0 once placed"),
+    Feature("above", 0, FAR, f"lowest offset less the least one of all that are not placed, {SHARE}; 0 once placed"),
+    Feature("least", 0, 1, "1 if none that is not placed fits lower; 0 once placed"),
 )
 BUFFER_STATIC = (
     Feature("size", 0, 1, f"size, {SHARE}"),
@@ -126,7 +130,10 @@ def show_row(
         buffer, section, context, mask: the blocks of that row; ``section`` is empty where it is not shown.
     """
     n, capacity, whole = size[BUFFERS], float(size[CAPACITY]), float(size[TOTAL])
-    height = totals[HEIGHT]
+    height, level = totals[HEIGHT], np.int64(-1)
+    for k in range(n):
+        if buffers[OFFSET, k] < 0 and (level < 0 or buffers[LOW, k] < level):
+            level = buffers[LOW, k]
     for k in range(n):
         if not full and buffer[k, 0] == 1.0:
             continue
@@ -139,6 +146,8 @@ def show_row(
         buffer[k, 4] = 0.0 if placed else share(end - height, capacity)
         buffer[k, 5] = 0.0 if placed else buffers[RIVALS, k] / n
         buffer[k, 6] = 0.0 if placed else buffers[RIVAL_SIZE, k] / whole
+        buffer[k, 7] = 0.0 if placed else share(buffers[LOW, k] - level, capacity)
+        buffer[k, 8] = not placed and buffers[LOW, k] == level
     if full:
         buffer[n:] = 0.0
     over = totals[LEFT] == 0
