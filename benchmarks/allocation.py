@@ -4,13 +4,14 @@
     python benchmarks/allocation.py rules                    # every rule on every problem, height / greatest load
     python benchmarks/allocation.py solvers [--time 60] [--workers 2] [--seeds 3]
     python benchmarks/allocation.py known                    # envs/ganttlet/memory_allocation/data/known.csv
-    python benchmarks/allocation.py engine [--seconds 2]     # steps/s of random legal play, beside the slow twin
+    python benchmarks/allocation.py engine [--seconds 0.2]   # steps/s of random legal play, beside the slow twin
     python benchmarks/allocation.py policies RUN …           # run folders or shipped policies beside rules and search
 
 Results go to benchmarks/results/allocation.json, a part each; ``known`` takes the least heights from there and from the
-file as it is. Seconds are wall-clock seconds and, beside them, the processor's; the search has one thread and is run
-once per seed, CP-SAT once. Problems are read from the folder of outside data; ``policies`` plays the suites minimalloc
-and allocation_small, and names may have options as for evaluate.py (RUN:samples=64).
+file as it is. Seconds are wall-clock seconds and, beside them, the processor's; steps/s are counted by the thread's
+own processor time. The search has one thread and is run once per seed, CP-SAT once; problems too large for it are left
+out. Problems are read from the folder of outside data; ``policies`` plays the suites minimalloc and allocation_small,
+and names may have options as for evaluate.py (RUN:samples=64).
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from batches import Batch
+import numpy as np
 
 import ganttlet
 from ganttlet.core.data import data_path
 from ganttlet.core.record import write_atomic
+from ganttlet.core.rng import random_legal
 from ganttlet.memory_allocation import Allocation, AllocationInstance, reference, resolve, validate
 from ganttlet.memory_allocation.bounds import table
 from ganttlet.memory_allocation.env import MemoryAllocationVectorEnv
@@ -42,6 +44,8 @@ from ganttlet_agents.evaluation.suite import load_instances, load_suite
 from ganttlet_agents.rules.memory_allocation import BEST, LOWEST, RULES, run_rule
 from ganttlet_agents.solvers.memory_allocation import SolverResult, solve_cpsat, solve_minimal
 from ganttlet_agents.solvers.memory_allocation.minimal import Minimal
+from ganttlet_agents.solvers.memory_allocation.problem import parts_of
+from ganttlet_agents.solvers.memory_allocation.searching import MEMBERS, Search
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
@@ -94,6 +98,8 @@ def solvers(given: argparse.Namespace) -> dict[str, Any]:
     Minimal().warm_up(None, objective="height")
     rows = []
     for instance in problems():
+        if max(map(Search.size_of, parts_of(instance))) > MEMBERS:
+            continue
         row = facts(instance)
         for name, seeds, solve in (
             ("minimal", given.seeds, lambda one, seed: solve_minimal(one, time_limit=given.time, seed=seed)),
@@ -124,6 +130,29 @@ def timed(solve: Any, instance: AllocationInstance, seed: int) -> dict[str, Any]
     }
 
 
+class Batch:
+    """A batch that steps by random legal actions, warmed up; finished rows start anew by themselves."""
+
+    def __init__(self, env: MemoryAllocationVectorEnv) -> None:
+        self.env = env
+        env.reset(seed=0)
+        self.actions, self.turn = np.zeros(env.num_envs, np.int64), 0
+        self.play(0.02)
+
+    def play(self, seconds: float) -> float:
+        """Return steps per second of the thread's own processor time over at least ``seconds`` of it."""
+        calls, begun = 0, time.thread_time()
+        while True:
+            for _ in range(8):
+                self.turn += 1
+                random_legal(self.env.live_mask, self.turn, self.actions)
+                self.env.step(self.actions)
+            calls += 8
+            elapsed = time.thread_time() - begun
+            if elapsed >= seconds:
+                return calls * self.env.num_envs / elapsed
+
+
 def engine(given: argparse.Namespace) -> dict[str, Any]:
     """Return steps/s of random legal play, observation and mask included, resets inside the time."""
     from reference.memory_allocation import Buffer, ReferenceAllocation
@@ -144,8 +173,8 @@ def engine(given: argparse.Namespace) -> dict[str, Any]:
         }
         columns = (instance.lower, instance.upper, instance.size, instance.alignment)
         buffers = [Buffer(*map(int, row)) for row in zip(*columns, strict=True)]
-        play, steps, begun = ReferenceAllocation(buffers, instance.capacity), 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - begun) < 2 * given.seconds and not play.done:
+        play, steps, begun = ReferenceAllocation(buffers, instance.capacity), 0, time.thread_time()
+        while (elapsed := time.thread_time() - begun) < 2 * given.seconds and not play.done:
             play.step(steps)
             steps += 1
         row = {**facts(instance), "steps/s": {**rates, "slow twin": round(steps / elapsed, 1)}}
@@ -211,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--time", type=float, default=60.0, help="seconds of each solve")
     parser.add_argument("--workers", type=int, default=2, help="threads of CP-SAT")
     parser.add_argument("--seeds", type=int, default=3, help="runs of the search")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each repeat of the engine's play")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of each repeat of the engine's play")
     given = parser.parse_args(arguments)
     for part in ("rules", "solvers", "known", "engine") if given.part == "all" else (given.part,):
         if part == "known":

@@ -62,12 +62,15 @@ def solvers(table: Table) -> str:
         ratios = sorted({f"{one['height'] / row['load']:.3f}" for one in found})
         lines.append([
             f"`{row['name']}`", row["buffers"], " / ".join(ratios), f"{done} of {len(found)}", shown,
-            f"{cpsat['height'] / row['load']:.3f}", cpsat["status"], f"{cpsat['seconds']:.1f}",
+            f"{median(one['decisions'] for one in found):,.0f}",
+            f"{cpsat['height'] / row['load']:.3f}", cpsat["status"],
+            f"{cpsat['seconds']:.1f} ({cpsat['processor seconds']:.1f})",
         ])  # fmt: skip
-    head = ["height / load", "buffers", "`minimal`", "proven least", "s, median (range)", "`cpsat`", "status", "s"]
+    head = ["height / load", "buffers", "`minimal`", "proven least", "s, median (range)", "decisions, median",
+            "`cpsat`", "status", "s (of processor)"]  # fmt: skip
     words = (
         f"At most {part['time limit']:g} s of wall-clock time each; `minimal` on one thread, a run per seed, `cpsat` "
-        f"with {part['workers of cpsat']} threads."
+        f"with {part['workers of cpsat']} threads. Other programs shared the machine: the seconds of processor are what was got."
     )
     return f"{table(head, lines)}\n\n{words} {made_by(part)}"
 

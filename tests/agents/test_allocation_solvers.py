@@ -10,7 +10,7 @@ from ganttlet.core.data import data_path
 from ganttlet.core.errors import InputError
 from ganttlet.memory_allocation import Allocation, AllocationInstance, make_generator, resolve, validate
 from ganttlet_agents.evaluation.methods import parse_methods
-from ganttlet_agents.rules.memory_allocation import BEST, run_rule
+from ganttlet_agents.rules.memory_allocation import BEST, best_of_all, run_rule
 from ganttlet_agents.solvers.memory_allocation import cpsat, searching, solve_cpsat, solve_minimal
 from ganttlet_agents.solvers.memory_allocation.problem import Part, parts_of, unit_of
 from ganttlet_agents.solvers.memory_allocation.searching import Restarts, Search, luby
@@ -295,6 +295,14 @@ def test_a_limit_on_decisions_repeats_and_more_of_them_are_no_worse():
     assert 0 < first.nodes <= 5000 + 60
     more = solve_minimal(instance, time_limit=None, nodes=20_000, seed=4)
     assert checked(instance, more) <= checked(instance, first) <= run_height(instance)
+
+
+def test_of_many_buffers_only_orders_within_the_time_are_tried(monkeypatch):
+    instance = make_generator({"name": "cut", "buffers": 40}).sample(0)
+    assert best_of_all(instance, 0.0) == best_of_all(instance) == run_rule(BEST, instance)
+    monkeypatch.setattr("ganttlet_agents.rules.memory_allocation.LARGE", 39)
+    assert best_of_all(instance, 0.0) == run_rule("size", instance) != best_of_all(instance)
+    assert solve_minimal(instance, time_limit=1e-9).allocation == run_rule("size", instance)
 
 
 def test_what_is_too_large_is_told(monkeypatch):

@@ -7,6 +7,8 @@ of them; increasing start is the order of a program.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,6 +27,7 @@ from ganttlet_agents.evaluation.methods import MethodType, Option, Outcome
 Floats = NDArray[np.float64]
 RANDOM, LOWEST, BEST = "random", "lowest", "best_of_all"
 CHUNK = 256  # orders packed at once
+LARGE = 2000  # buffers; an order of more takes a second and longer
 
 
 def _lifetime(instance: AllocationInstance) -> Floats:
@@ -92,6 +95,23 @@ def heights_of(instance: AllocationInstance, offsets: Any) -> NDArray[np.int64]:
     return heights
 
 
+def best_of_all(instance: AllocationInstance, deadline: float = math.inf) -> Allocation:
+    """Return the lowest packing of all orders, with both fits and with the lowest first; of equals the first.
+
+    Past ``deadline``, in seconds of ``time.perf_counter``, no further order of a problem of more than LARGE buffers is
+    tried; smaller ones take milliseconds.
+    """
+    tries: list[tuple[dict[str, Any], str]] = [({"fit": fit}, rule) for fit in FITS for rule in RULES]
+    tries += [({"by_offset": True}, rule) for rule in RULES]
+    found: list[tuple[int, NDArray[Any]]] = []
+    for options, rule in tries:
+        if found and instance.n_buffers > LARGE and time.perf_counter() >= deadline:
+            break
+        offsets = pack_many(instance, [order_of(rule, instance)], **options)
+        found.append((int(heights_of(instance, offsets)[0]), offsets[0]))
+    return Allocation(min(found, key=lambda one: one[0])[1], instance.digest)
+
+
 def run_rule(
     name: str,
     instance: AllocationInstance | str,
@@ -123,10 +143,7 @@ def run_rule(
     check_choice("ties", ties, RULES)
     best_of, sigma = as_count("best_of", best_of), as_number("sigma", sigma, 0.0, float("inf"))
     if name == BEST:
-        found = [pack_many(instance, [order_of(rule, instance) for rule in RULES], one) for one in FITS]
-        found.append(pack_many(instance, [order_of(rule, instance) for rule in RULES], by_offset=True))
-        offsets = np.concatenate(found)
-        return Allocation(offsets[int(heights_of(instance, offsets).argmin())], instance.digest)
+        return best_of_all(instance)
     ranked = ties if name == LOWEST else name
     if best_of > 1 and name != RANDOM and not RULES[ranked].positive:
         known = ", ".join(key for key, rule in RULES.items() if rule.positive)

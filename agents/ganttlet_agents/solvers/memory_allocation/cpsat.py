@@ -19,7 +19,7 @@ from ganttlet.memory_allocation.instance import AllocationInstance
 from ganttlet.memory_allocation.library import generate, resolve
 from ganttlet.memory_allocation.solution import Allocation
 from ganttlet_agents.evaluation.methods import Outcome
-from ganttlet_agents.rules.memory_allocation import BEST, run_rule
+from ganttlet_agents.rules.memory_allocation import best_of_all
 from ganttlet_agents.solvers.cpsat_run import check_limits, cp_model, interruptible, make_solver
 from ganttlet_agents.solvers.memory_allocation.problem import Ints, Part, parts_of, unit_of
 from ganttlet_agents.solvers.memory_allocation.result import DEFAULT_TIME, GOALS, SolverResult, goal_of, status_of
@@ -62,7 +62,7 @@ def solve_cpsat(
     check_limits(time_limit, deterministic_limit, workers)
     unit = unit_of(instance)
     capacity = instance.capacity // unit
-    offset = run_rule(BEST, instance).offset // unit
+    offset = best_of_all(instance, math.inf if time_limit is None else begun + time_limit).offset // unit
     parts = sorted(parts_of(instance), key=lambda one: -one.height(offset[one.index]))
     least, too_large = max(part.least for part in parts), False
     for part in parts:
@@ -176,4 +176,4 @@ class CpSat:
     def warm_up(self, instance: Any, *, objective: str) -> None:
         """Import OR-Tools and load the compiled kernels of the rules."""
         cp_model()
-        run_rule(BEST, generate({"name": "cut", "buffers": 4}, 0))
+        best_of_all(generate({"name": "cut", "buffers": 4}, 0))

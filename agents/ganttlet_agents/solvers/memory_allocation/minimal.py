@@ -15,7 +15,7 @@ from ganttlet.memory_allocation.instance import AllocationInstance
 from ganttlet.memory_allocation.library import generate, resolve
 from ganttlet.memory_allocation.solution import Allocation
 from ganttlet_agents.evaluation.methods import Outcome
-from ganttlet_agents.rules.memory_allocation import BEST, run_rule
+from ganttlet_agents.rules.memory_allocation import best_of_all
 from ganttlet_agents.solvers.memory_allocation.problem import Ints, Part, parts_of
 from ganttlet_agents.solvers.memory_allocation.result import DEFAULT_TIME, GOALS, SolverResult, goal_of, status_of
 from ganttlet_agents.solvers.memory_allocation.searching import MEMBERS, Restarts, Search
@@ -55,7 +55,7 @@ def solve_minimal(
     if time_limit is None and nodes is None:
         raise InputError("time_limit, nodes: give one of them at least")
     deadline = math.inf if time_limit is None else begun + time_limit
-    descent = _Descent(instance, run_rule(BEST, instance), np.random.default_rng(seed), deadline, nodes)
+    descent = _Descent(instance, best_of_all(instance, deadline), np.random.default_rng(seed), deadline, nodes)
     descent.run(goal)
     return descent.result(goal, time.perf_counter() - begun)
 
@@ -185,6 +185,6 @@ class Minimal:
     def warm_up(self, instance: Any, *, objective: str) -> None:
         """Load the compiled kernels."""
         small = generate({"name": "cut", "buffers": 4}, 0)
-        run_rule(BEST, small)
+        best_of_all(small)
         for part in parts_of(small):
             Restarts(part, np.random.default_rng(0)).run(part.least, 1, lambda: False)
