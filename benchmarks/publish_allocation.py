@@ -70,7 +70,8 @@ def solvers(table: Table) -> str:
             "`cpsat`", "status", "s (of processor)"]  # fmt: skip
     words = (
         f"At most {part['time limit']:g} s of wall-clock time each; `minimal` on one thread, a run per seed, `cpsat` "
-        f"with {part['workers of cpsat']} threads. Other programs shared the machine: the seconds of processor are what was got."
+        f"with {part['workers of cpsat']} threads; in brackets the processor's time of them all, "
+        "which is less where other programs shared the machine."
     )
     return f"{table(head, lines)}\n\n{words} {made_by(part)}"
 
