@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from families_allocation import CUT, EVEN, ODD
+from families_allocation import CUT, EVEN, ODD, problem
 from ganttlet.core.data import data_path, data_set_digest
 from ganttlet.core.errors import InputError
 from ganttlet.memory_allocation import DATA_SETS, FAMILY, AllocationInstance, generate, reference, resolve, write_csv
@@ -116,15 +116,16 @@ def test_problems_without_a_capacity():
 
 
 def test_references():
-    assert reference(resolve(EVEN)) == reference(resolve(EVEN), "height")
-    bound = reference(resolve(EVEN), "height")
+    mine = resolve(problem([(0, 3, 4), (1, 5, 4), (4, 6, 8)], 12))
+    assert reference(mine) == reference(mine, "height")
+    bound = reference(mine, "height")
     assert (bound.value, bound.kind, bound.bound) == (12.0, "bound", 12.0)
-    assert [reference(resolve(EVEN), name).value for name in ("ratio", "fits")] == [1.0, 1.0]
+    assert [reference(mine, name).value for name in ("ratio", "fits")] == [1.0, 1.0]
     impossible = AllocationInstance("x", [0, 0], [1, 1], [3, 3], 5)
     assert [reference(impossible, name).value for name in ("height", "ratio", "fits")] == [6.0, 1.0, 0.0]
     with pytest.raises(InputError, match="objective: unknown value 'peak'"):
-        reference(resolve(EVEN), "peak")
-    assert FAMILY.reference(resolve(EVEN), "height") == bound
+        reference(mine, "peak")
+    assert FAMILY.reference(mine, "height") == bound
 
 
 def test_known_heights_belong_to_the_published_problems():
