@@ -1,5 +1,6 @@
 """The environments that the shared tests in tests/core/ play: a new family joins by adding one FamilyCase to CASES."""
 
+from families_allocation import MEMORY_ALLOCATION
 from families_job_shop import (
     DRAW,
     DRAWN,
@@ -31,4 +32,4 @@ __all__ = [
     "shop",
 ]
 
-CASES = (JOB_SHOP, SOC_DAG, VM_RESCHEDULING, POD_PACKING, MEMORY_MAPPING)
+CASES = (JOB_SHOP, SOC_DAG, VM_RESCHEDULING, POD_PACKING, MEMORY_MAPPING, MEMORY_ALLOCATION)

@@ -34,6 +34,11 @@ register(
     vector_entry_point="ganttlet.soc_dag.batch:SoCDAGVectorEnv",
 )
 register(
+    "ganttlet/MemoryAllocation-v0",
+    entry_point="ganttlet.memory_allocation.env:MemoryAllocationEnv",
+    vector_entry_point="ganttlet.memory_allocation.env:MemoryAllocationVectorEnv",
+)
+register(
     "ganttlet/MemoryMapping-v0",
     entry_point="ganttlet.memory_mapping.env:MemoryMappingEnv",
     vector_entry_point="ganttlet.memory_mapping.batch:MemoryMappingVectorEnv",

@@ -47,6 +47,7 @@ def test_the_family_is_found(installed: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [
         "job_shop",
+        "memory_allocation",
         "memory_mapping",
         "one_machine",
         "soc_dag",

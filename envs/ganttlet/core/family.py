@@ -16,6 +16,7 @@ from ganttlet.core.record import Instance, Solution
 GROUP = "ganttlet.families"
 BUILT_IN = {
     "job_shop": "ganttlet.job_shop:FAMILY",
+    "memory_allocation": "ganttlet.memory_allocation:FAMILY",
     "memory_mapping": "ganttlet.memory_mapping:FAMILY",
     "soc_dag": "ganttlet.soc_dag:FAMILY",
     "vm_rescheduling": "ganttlet.vm_rescheduling:FAMILY",
