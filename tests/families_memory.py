@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ganttlet.core.graph import GraphSpec
 from ganttlet.memory_mapping import layout as at
 from ganttlet.memory_mapping.instance import KINDS, Program
 from ganttlet.memory_mapping.presets import PRESETS
+from ganttlet.memory_mapping.simulator import schedule_copies
 from ganttlet.memory_mapping.solution import Mapping as MemoryMap
 from reference.memory_mapping import ReferenceMapping
 
@@ -59,7 +61,17 @@ def program(buffers: Mapping[str, tuple[str, int]], code: Sequence[tuple[int, st
     )
 
 
-TAKEN = ("placement", "window", "stall", "reward", "skip_forced", "illegal_penalty")
+TAKEN = (
+    "placement",
+    "window",
+    "stall",
+    "supply",
+    "dead_ends",
+    "backup",
+    "reward",
+    "skip_forced",
+    "illegal_penalty",
+)
 SHOWN = ("latency", "speedup", "stalls", "copied", "slow_bytes")
 
 
@@ -82,34 +94,44 @@ class MemoryOracle:
         return {name: values[name] for name in SHOWN}
 
     def solution(self) -> MemoryMap:
-        return MemoryMap(**self.play.fields(), instance_digest=self.instance.digest)
+        found = MemoryMap(**self.play.fields(), instance_digest=self.instance.digest)
+        if not self.play.elapsed:
+            return found
+        scheduled = schedule_copies(self.instance, replace(found, fast=np.maximum(found.fast, 0)), "fifo")
+        return replace(scheduled, fast=found.fast)
 
     def extras(self) -> Mapping[str, Any]:
         """Where the game is, what instructions of the window left idle, and what may be kept: (offset, end, dirty)."""
         play = self.play
-        if play.done:
-            return {"slot": play.k}
+        if play.over:
+            return {"slot": play.k, "backups": play.backups}
+        there = [
+            (b, one)
+            for b, one in play.place.items()
+            if (play.later_uses(b) or play.slots[play.k].buffer == b) and play.extensible(b)
+        ]
         kept = [
             (one.offset, one.offset + play.aligned(b), one.end, b in play.dirty)
-            for b, one in play.place.items()
-            if (play.later_uses(b) or play.slots[play.k].buffer == b) and (b in play.dirty or play.extensible(b))
+            for b, one in [*there, *play.reserved.items()]
         ]
         back = range(max(0, play.now - play.window), play.now)
-        return {"slot": play.k, "now": play.now, "left": [play.left_at(time) for time in back], "kept": sorted(kept)}
+        left = [play.left_at(time) for time in back]
+        return {"slot": play.k, "backups": play.backups, "now": play.now, "left": left, "kept": sorted(kept)}
 
 
 def memory_extras(batch: Any, row: int) -> Mapping[str, Any]:
     """What the oracle's extras are compared with."""
     state, instance = batch._state, batch.instance(row)
-    k, now, listed = (int(state.totals[row, column]) for column in (at.SLOT, at.NOW, at.LISTED))
-    if k == instance.n_slots:
-        return {"slot": k}
+    k, now, listed, backups = (int(state.totals[row, column]) for column in (at.SLOT, at.NOW, at.LISTED, at.BACKUPS))
+    if state.totals[row, at.LEGAL] == 0:
+        return {"slot": k, "backups": backups}
     window, columns = state.left.shape[1], state.rects[row, :, :listed]
     columns = columns[:, columns[at.USE] >= 0].astype(np.int64)
     low, high = columns[[at.LOW, at.HIGH]] * instance.align
     kept = zip(low.tolist(), high.tolist(), columns[at.END].tolist(), (columns[at.DIRTY] == 1).tolist(), strict=True)
     back = range(max(0, now - window), now)
-    return {"slot": k, "now": now, "left": [state.left[row, j % window] for j in back], "kept": sorted(kept)}
+    left = [state.left[row, j % window] for j in back]
+    return {"slot": k, "backups": backups, "now": now, "left": left, "kept": sorted(kept)}
 
 
 def memory_options(options: Options) -> dict[str, Any]:
@@ -120,7 +142,9 @@ def memory_options(options: Options) -> dict[str, Any]:
 def memory_return(
     options: Options, instance: Program, first: Mapping[str, float], final: Mapping[str, float]
 ) -> float | None:
-    """The map that the environment documents, of both rewards."""
+    """The map that the environment documents; fixed benefits do not follow from the objectives."""
+    if options.get("reward") == "static" or not options.get("backup", True):
+        return None
     return 1.0 - final["latency"] / instance.all_slow
 
 
@@ -181,6 +205,8 @@ LARGE = program(
 TOY = {"name": "toy", "instructions": [2, 4], "reuse": 0.7, "pressure": [0.3, 2.0]}
 # Products that take long: slow memory has time for copies.
 BUSY = {**TOY, "intensity": [200.0, 2000.0]}
+# Results that are read again, in too little room for all of them.
+TIGHT = {**BUSY, "skip": 0.9, "pressure": [1.0, 3.0]}
 ROOM = {"max_instructions": 8, "max_buffers": 20, "max_slots": 30, "max_rects": 80}
 
 MEMORY_MAPPING = FamilyCase(
@@ -205,6 +231,27 @@ MEMORY_MAPPING = FamilyCase(
         "cell": {"instance": CELL, **ROOM, "lookahead": 6, "residents": 4},
         "odd": {"instance": ODD_SPEEDS, **ROOM, "placement": "reserve", "lookahead": 20, "residents": 1, "window": 2},
         "listed": {"instances": [CELL, ODD_SPEEDS, UNIT], **ROOM, "placement": "best_fit", "window": 3},
+        "sync": {"generator": {**BUSY, "sync": 0.6}, **ROOM, "lookahead": 6, "residents": 4},
+        "sync_no_stall": {
+            "generator": {**BUSY, "sync": 0.8},
+            **ROOM,
+            "preset": "no_stall",
+            "skip_forced": True,
+            "placement": "reserve",
+            "observation": "slot",
+        },
+        "dead_ends": {"generator": TIGHT, **ROOM, "dead_ends": True, "lookahead": 6, "residents": 4},
+        "dead_ends_sync": {
+            "generator": {**TIGHT, "sync": 0.4},
+            **ROOM,
+            "dead_ends": True,
+            "placement": "reserve",
+            "skip_forced": True,
+            "stall": False,
+            "observation": "slot",
+        },
+        "static": {"generator": BUSY, **ROOM, "reward": "static", "observation": "slot"},
+        "elapsed": {"generator": BUSY, **ROOM, "supply": "elapsed", "window": 3, "observation": "slot"},
         "pooled": {"generator": BUSY, **ROOM, "pool_size": 3, "pool_seed": 2, "observation": "slot"},
     },
     indexed=None,
@@ -216,6 +263,22 @@ MEMORY_MAPPING = FamilyCase(
     too_large=LARGE,
     telling="slot_bytes",
     stored_telling=stored_bytes,
-    seeded=("saved", "busy", "reserve", "no_stall", "terminal", "skipping", "skipping_terminal", "listed", "pooled"),
+    seeded=(
+        "saved",
+        "busy",
+        "reserve",
+        "no_stall",
+        "terminal",
+        "skipping",
+        "skipping_terminal",
+        "listed",
+        "pooled",
+        "sync",
+        "sync_no_stall",
+        "dead_ends",
+        "dead_ends_sync",
+        "static",
+        "elapsed",
+    ),
     partial=False,
 )

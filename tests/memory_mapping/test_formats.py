@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from ganttlet.core.data import data_path
 from ganttlet.core.errors import InputError
 from ganttlet.memory_mapping import all_slow_mapping, format_csv, parse_csv, read_csv, validate, write_csv
+from ganttlet.memory_mapping.batch import MemoryMappingVectorEnv
 from ganttlet.memory_mapping.formats import PARTS, paths_of
 from ganttlet.memory_mapping.instance import IN
 from reference.memory_strategies import programs
@@ -149,16 +150,33 @@ def test_columns_in_another_order():
         ("buffers", "w,param", "w,weight", "line 2: column 'kind': expected one of param, input, const, temp, output"),
         ("buffers", "temp,16,0,1,1", "temp,16,0,0,1", "line 4: column 'last': 0, but the last use of buffer 2 is at"),
         ("buffers", "temp,16,0,1,1", "temp,16,0,1,2", "line 4: column 'n_uses': 2, but buffer 2 is an operand 1 times"),
-        ("buffers", "temp,16,0,1,1", "temp,16,1,1,1", "field 'defined': buffer 2 is a result of instruction 0"),
+        (
+            "uses",
+            "0,2,out,2,16",
+            "0,2,out,3,16",
+            "line 4: column 't': buffer 3 is a result of instruction 0, but defined at 1",
+        ),
         ("uses", "0,1,in", "0,2,in", "line 3: column 'slot': expected 1, found 2"),
         ("uses", "1,0,in", "1,3,in", "line 5: column 'slot': expected 0, found 3"),
         ("uses", "1,0,in", "1,0,inn", "line 5: column 'role': expected one of in, out, found 'inn'"),
-        ("uses", "1,1,in,1,32", "1,1,in,9,32", "field 'slot_buffer': slot 4 has 9"),
+        ("uses", "1,1,in,1,32", "1,1,in,9,32", "line 6: column 'buffer': expected 0 … 3, found 9"),
+        (
+            "uses",
+            "1,1,in,1,32",
+            "1,1,in,1,33",
+            "line 6: column 'bytes': expected 1 … 32, the size of buffer 1, found 33",
+        ),
+        (
+            "uses",
+            "0,0,in,1,32",
+            "0,0,in,2,16",
+            "line 2: column 't': buffer 2 is used by instruction 0 before it is def",
+        ),
         (
             "uses",
             "1,1,in,1,32",
             "1,1,in,2,16",
-            "buffer 2 is an operand of instruction 1 more than once; merge such slots",
+            "line 6: column 'buffer': buffer 2 is an operand of instruction 1 already; merge such rows",
         ),
         ("uses", "1,1,in,1,32", '1,1,"in,1,32', "unexpected end of data"),
     ],
@@ -203,3 +221,101 @@ def test_writing_is_whole(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         write_csv(doubled, tmp_path / "tiny")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def with_aliases(*rows, uses=()):
+    """TEXTS with the columns alias_of and sync, further rows of buffers, and uses of them in instruction 1."""
+    lines = TEXTS["buffers"].splitlines()
+    buffers = [f"{lines[0]},alias_of,sync", *(f"{line},-1,-1" for line in lines[1:]), *rows]
+    more = [f"1,{n},in,{use}" for n, use in enumerate(uses, start=2)]
+    text = TEXTS["uses"].replace(
+        "1,2,out,3,16\n", "".join(f"{line}\n" for line in [*more, f"1,{2 + len(more)},out,3,16"])
+    )
+    return {**TEXTS, "buffers": "\n".join(buffers) + "\n", "uses": text}
+
+
+def test_aliases_are_merged():
+    """A view of x and one of that view are read beside x: 32 + 8 bytes, but x has 32; a view of w is read alone."""
+    rows = ("4,v,input,16,-1,1,1,1,-1", "5,u,input,8,0,1,1,4,-1", "6,t,param,8,-1,1,1,0,-1")
+    program = parse_csv(with_aliases(*rows, uses=("4,8", "5,8", "6,5")), "tiny")
+    assert program.buffer_name.tolist() == ["w", "x", "a", "y"]
+    assert program.slot_buffer.tolist() == [1, 0, 2, 2, 1, 0, 3]
+    assert program.slot_bytes.tolist() == [32, 60, 16, 16, 32, 5, 16]
+    assert program.buffer_sync.tolist() == []
+    assert format_csv(program)["buffers"].startswith("id,name,kind,size,def,last,n_uses\n0,w,param,64,-1,1,2\n")
+
+
+@pytest.mark.parametrize(
+    ("rows", "uses", "message"),
+    [
+        (("4,v,input,16,-1,1,1,4,-1",), ("4,8",), "buffers.csv, line 6: column 'alias_of': aliases in a cycle: 4 -> 4"),
+        (
+            ("4,v,input,16,-1,1,1,5,-1", "5,u,input,8,-1,1,1,4,-1"),
+            ("4,8", "5,8"),
+            "buffers.csv, line 6: column 'alias_of': aliases in a cycle: 4 -> 5 -> 4",
+        ),
+        (
+            ("4,v,input,16,-1,1,1,7,-1",),
+            ("4,8",),
+            "buffers.csv, line 6: column 'alias_of': expected -1 or a buffer 0 … 4",
+        ),
+        (("4,v,param,16,-1,1,1,1,-1",), ("4,8",), "line 6: column 'kind': an alias is of the kind of its buffer 1"),
+        (
+            ("4,v,input,33,-1,1,1,1,-1",),
+            ("4,8",),
+            "line 6: column 'size': 33, but the alias is of buffer 1, which has 32",
+        ),
+        (
+            ("4,v,temp,16,-1,1,1,2,-1",),
+            ("4,8",),
+            "line 6: column 'def': -1, but the alias is of buffer 2, defined at 0",
+        ),
+        (
+            ("4,v,input,16,1,1,1,1,-1",),
+            ("4,8",),
+            "uses.csv, line 7: column 't': buffer 4 is used by instruction 1 before",
+        ),
+        (("4,v,input,16,-1,1,1,1,0",), ("4,8",), "line 6: column 'sync': expected -1 for an alias"),
+        (("4,v,input,16,-1,1,1,-1,-1",), (), "buffers.csv, line 6: buffer 4 has no use; leave it out of the program"),
+        (
+            ("4,v,output,16,1,1,1,3,-1",),
+            ("4,8",),
+            "uses.csv, line 7: column 't': buffer 4 is used by instruction 1 before",
+        ),
+    ],
+)
+def test_errors_of_aliases_name_the_line(rows, uses, message):
+    with pytest.raises(InputError) as caught:
+        parse_csv(with_aliases(*rows, uses=uses), "folder/tiny")
+    assert message in str(caught.value)
+
+
+def test_an_alias_has_no_result():
+    texts = with_aliases("4,v,output,16,1,1,0,3,-1")
+    texts["uses"] += "1,3,out,4,16\n"
+    with pytest.raises(
+        InputError, match=r"uses.csv, line 8: column 'buffer': buffer 4 is an alias, and only its buffer 3"
+    ):
+        parse_csv(texts, "tiny")
+
+
+def test_sync_groups_survive_writing(tmp_path):
+    instance = dataclasses.replace(parse_csv(TEXTS, "tiny"), buffer_sync=[0, -1, 0, -1])
+    write_csv(instance, tmp_path / "tiny")
+    instance.save(tmp_path / "tiny.json")
+    assert read_csv(tmp_path / "tiny") == instance == type(instance).load(tmp_path / "tiny.json")
+    assert instance.digest != parse_csv(TEXTS, "tiny").digest
+
+
+def test_a_buffer_larger_than_fast_memory_is_slow():
+    """It is no mistake of the file: its slots have only Drop."""
+    instance = parse_csv(TEXTS, "tiny", {"capacity": 63, "align": 1})
+    env = MemoryMappingVectorEnv(1, instance=instance)
+    _, info = env.reset(seed=0)
+    masks = []
+    for k in range(instance.n_slots):
+        masks.append(info["action_mask"][0].tolist())
+        info = env.step(np.array([0]))[4]
+        assert env.done[0] == (k == instance.n_slots - 1)
+    # Slot 1 reads w, 64 bytes; slot 0 reads x, slot 2 makes a.
+    assert masks[:3] == [[1, 0, 1], [1, 0, 0], [1, 1, 0]]

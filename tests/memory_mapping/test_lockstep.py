@@ -32,6 +32,20 @@ def test_random_programs(placement, instance, options, shown, seed):
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    instance=drawn.programs(groups=True),
+    options=drawn.settings(),
+    more=drawn.semantics(),
+    shown=SHOWN,
+    seed=st.integers(0, 99),
+)
+def test_random_programs_and_rules(placement, instance, options, more, shown, seed):
+    """Sync groups, dead ends with backup and without, another supply and reward."""
+    walk(instance, np.random.default_rng(seed), **{**options, **shown, **more, "placement": placement})
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("given_", [AGAIN, CELL, ODD_SPEEDS, UNIT])
 def test_programs_by_hand(given_, placement):
     """Every option, without illegal actions; both rewards are worth the same in the end."""

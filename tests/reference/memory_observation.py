@@ -27,17 +27,17 @@ class Shown:
         """Every block but the action mask."""
         play = self.play
         done = [play.k / len(play.slots), max(-FAR, 1.0 - play.latency() / play.all_slow())]
-        head = [0.0] * (len(self.graph.context) - 2) if play.done else self.context()
+        head = [0.0] * (len(self.graph.context) - 2) if play.over else self.context()
         found: dict[str, Any] = {"context": head + done}
         counts = {node.name: node.count for node in self.graph.nodes}
-        ahead = range(play.k, min(play.k + counts["slot"], len(play.slots)))
+        ahead = range(play.k, play.k if play.over else min(play.k + counts["slot"], len(play.slots)))
         found |= {
             "slot": padded([self.slot_row(at) for at in ahead], counts["slot"], 5 + FACTS),
             "slot_mask": padded([1] * len(ahead), counts["slot"]),
-            "focus_slot": [-1 if play.done else 0],
+            "focus_slot": [-1 if play.over else 0],
         }
         if "resident" in counts:
-            listed = [] if play.done else self.residents[: counts["resident"]]
+            listed = [] if play.over else self.residents[: counts["resident"]]
             found |= {
                 "resident": padded([self.resident_row(one) for one in listed], counts["resident"], 12),
                 "resident_mask": padded([1] * len(listed), counts["resident"]),
@@ -49,27 +49,31 @@ class Shown:
     # What is kept.
 
     def kept(self) -> list[Rectangle]:
-        """Places of buffers that are used again and can be kept until then."""
+        """Places of buffers that are used again and can be kept until then, or that a group has reserved."""
         play = self.play
-        return [
-            one
-            for b, one in play.place.items()
-            if self.uses_from(b, play.k) and (b in play.dirty or play.extensible(b))
-        ]
+        there = [one for b, one in play.place.items() if self.uses_from(b, play.k) and play.extensible(b)]
+        return [*there, *play.reserved.values()]
 
     def uses_from(self, buffer: int, k: int) -> list[int]:
         """Slots from k on in which a buffer is an operand."""
         slots = list(enumerate(self.play.slots))[k:]
         return [at for at, slot in slots if slot.buffer == buffer and not slot.is_result]
 
+    def slots_of(self, one: Rectangle) -> list[int]:
+        """Slots that a place is kept for: the uses, and the result if its place waits for it."""
+        uses = self.uses_from(one.buffer, self.play.k)
+        if one.buffer not in self.play.reserved:
+            return uses
+        return sorted({self.play.first_slot(one.buffer), *uses})
+
     def planned(self) -> tuple[int, int] | None:
         """Where the rectangle that the decision may make would begin, in time and in offset."""
         play = self.play
         slot = play.slots[play.k]
         if slot.is_result and NO_COPY in play.legal():
-            offset = play.offset(slot.buffer, slot.time, max(play.later_uses(slot.buffer)))
-            assert offset is not None
-            return slot.time, offset
+            made_here = play.result_place(slot.buffer)
+            assert made_here is not None
+            return slot.time, made_here.offset
         if COPY in play.legal():
             made = play.copy_in(slot.buffer)
             assert made is not None
@@ -82,7 +86,8 @@ class Shown:
         if planned is None:
             return False
         low = planned[1]
-        high = low + self.play.aligned(self.play.slots[self.play.k].buffer)
+        buffer = self.play.slots[self.play.k].buffer
+        high = low + (self.play.aligned(buffer) if buffer in self.play.reserved else self.play.room(buffer))
         return one.offset < high and low < one.offset + self.play.aligned(one.buffer)
 
     # Facts of slots.
@@ -119,7 +124,7 @@ class Shown:
 
     def slot_row(self, at: int) -> list[float]:
         play, slot = self.play, self.play.slots[at]
-        kept = [one for one in self.residents if one.buffer == slot.buffer and not slot.is_result]
+        kept = [one for one in self.residents if at in self.slots_of(one)]
         return [
             float(at == play.k),
             near(slot.time - play.now),
@@ -134,12 +139,11 @@ class Shown:
         return later[0] - self.play.k if later else -1
 
     def holder(self, at: int, listed: list[Rectangle]) -> int:
-        slot = self.play.slots[at]
-        found = [n for n, one in enumerate(listed) if one.buffer == slot.buffer and not slot.is_result]
+        found = [n for n, one in enumerate(listed) if at in self.slots_of(one)]
         return found[0] if found else -1
 
     def resident_row(self, one: Rectangle) -> list[float]:
-        play, uses = self.play, self.uses_from(one.buffer, self.play.k)
+        play, uses = self.play, self.slots_of(one)
         dirty, gains = one.buffer in play.dirty, [self.gain(play.slots[use]) for use in uses]
         return [
             one.offset / self.room,
@@ -163,8 +167,10 @@ class Shown:
         slow, fast = play.bytes_at(slot.time)
         mine = [one for one in self.residents if one.buffer == slot.buffer]
         dirty = slot.buffer in play.dirty
+        # Members of a group that has its place stay dirty.
+        may_write = dirty and DROP in legal
         copy = play.copy_in(slot.buffer) if COPY in legal else None
-        back = play.write_back(slot.buffer) if dirty else None
+        back = play.write_back(slot.buffer) if may_write else None
         made = copy[0] if copy else back
         lost = [
             self.gain(play.slots[use])
@@ -172,7 +178,8 @@ class Shown:
             if one.buffer not in play.dirty | {slot.buffer} and self.overlapped(one)
             for use in self.uses_from(one.buffer, play.k)
         ]
-        present = [one for one in play.rectangles if one.start <= play.now <= one.end]
+        taken = [*play.rectangles, *play.reserved.values()]
+        present = [one for one in taken if one.start <= play.now <= one.end]
         free = [min(high, self.top) - low for low, high in play.free_ranges(play.now, play.now)]
         clean = [play.aligned(one.buffer) for one in self.residents if one.buffer not in play.dirty]
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,8 +19,11 @@ SPEEDS = (
 
 
 @st.composite
-def programs(draw: Any, most_instructions: int = 12) -> Program:
-    """Draw a program of up to ``most_instructions`` instructions, on up to 7 units of fast memory."""
+def programs(draw: Any, most_instructions: int = 12, groups: bool = False) -> Program:
+    """Draw a program of up to ``most_instructions`` instructions, on up to 7 units of fast memory.
+
+    With ``groups`` some of its buffers are in sync groups.
+    """
     align = draw(st.sampled_from([1, 4, 8]))
     units = draw(st.sampled_from([1, 2, 3, 4, 5, 7, 5, 7, 0]))
     n = draw(st.integers(1, most_instructions))
@@ -41,7 +45,7 @@ def programs(draw: Any, most_instructions: int = 12) -> Program:
             for b in buffers:
                 part = draw(st.sampled_from([bytes_of[b], 1, bytes_of[b] // 2])) or 1
                 slots.append((time, b, role, part))
-    return build(
+    found = build(
         slots,
         bytes_of,
         kinds,
@@ -52,6 +56,15 @@ def programs(draw: Any, most_instructions: int = 12) -> Program:
         align=align,
         **draw(st.sampled_from(SPEEDS)),
     )
+    if not groups:
+        return found
+    return grouped(found, draw(st.lists(st.integers(-1, 1), min_size=found.n_buffers, max_size=found.n_buffers)))
+
+
+def grouped(program: Program, wanted: list[int]) -> Program:
+    """Return a program with the groups that are wanted, as far as they have two members."""
+    kept = [group for group in sorted(set(wanted) - {-1}) if wanted.count(group) > 1]
+    return replace(program, buffer_sync=[kept.index(group) if group in kept else -1 for group in wanted])
 
 
 def build(
@@ -78,6 +91,18 @@ def build(
         slot_bytes=[slot[3] for slot in slots],
         **hardware,
     )
+
+
+def semantics() -> st.SearchStrategy[dict[str, Any]]:
+    """Options that change what the game is."""
+    dead_ends = st.sampled_from([{}, {"dead_ends": True}, {"dead_ends": True}, {"dead_ends": True, "backup": False}])
+    rest = st.fixed_dictionaries(
+        {
+            "supply": st.sampled_from(["idle", "idle", "elapsed"]),
+            "reward": st.sampled_from(["saved", "terminal", "static"]),
+        }
+    )
+    return st.builds(lambda one, other: {**one, **other}, dead_ends, rest)
 
 
 def settings() -> st.SearchStrategy[dict[str, Any]]:

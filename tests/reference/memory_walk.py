@@ -45,7 +45,7 @@ def walk(instance: Program, rng: np.random.Generator, *, wild: bool = True, **op
         assert row_of(info["objectives"], 0) == oracle.objectives()
         assert memory_extras(env, 0) == oracle.extras()
         assert env.solution(0) == oracle.solution()
-        if oracle.play.done:
+        if env.done[0]:
             return paid
         masks = env.action_masks()
         action = int((any_actions if wild else legal_actions)(masks, rng)[0])

@@ -16,7 +16,7 @@ from ganttlet.memory_mapping.features import OBSERVATIONS, graph_spec
 from ganttlet.memory_mapping.generator import make_generator
 from ganttlet.memory_mapping.instance import Array, Program
 from ganttlet.memory_mapping.kernel import OBJECTIVES, REWARDS, load_rows, step_rows
-from ganttlet.memory_mapping.layout import Sizes, make_state
+from ganttlet.memory_mapping.layout import BACKUPS, Sizes, make_state, rules_of
 from ganttlet.memory_mapping.library import resolve
 from ganttlet.memory_mapping.observe import show_rows
 from ganttlet.memory_mapping.placing import PLACEMENTS
@@ -30,6 +30,9 @@ DEFAULTS: Mapping[str, Any] = {
     "stall": True,
     "window": 128,
     "placement": "first_fit",
+    "supply": "idle",
+    "dead_ends": False,
+    "backup": True,
     "reward": "saved",
     "observation": "window",
     "lookahead": 64,
@@ -37,6 +40,7 @@ DEFAULTS: Mapping[str, Any] = {
     "skip_forced": False,
     **dict.fromkeys(OPTIONS),
 }
+SUPPLIES = ("idle", "elapsed")
 DEFAULT_GENERATOR: Mapping[str, Any] = {"name": "random"}
 _KEYS = (
     "slot",
@@ -76,9 +80,13 @@ class MemoryMappingVectorEnv(BatchEnv):
             needed = Sizes(*(max(part) for part in zip(*(sizes_of(one, window) for one in instances), strict=True)))
         sizes = Sizes(*padded_sizes(own, dict(zip(OPTIONS, needed, strict=True))).values())
         self._storage = MemoryStorage(sizes, generator, window)
-        self._window, self._stall, self._skip = window, bool(own["stall"]), bool(own["skip_forced"])
+        self._window, self._skip, self._backup = window, own["skip_forced"], own["backup"]
+        self._game = {"stall": own["stall"], "dead_ends": own["dead_ends"], "elapsed": own["supply"] == "elapsed"}
+        self._rules = rules_of(**self._game, static=own["reward"] == "static")
         self._rule = PLACEMENTS.index(own["placement"])
         self._reward = REWARDS.index(own["reward"])
+        # A backup takes back at most all decisions, and is the last one of its buffer or group.
+        backups = sizes.buffers if own["dead_ends"] and own["backup"] else 0
         super().__init__(
             num_envs,
             graph=graph_spec(lookahead=int(own["lookahead"]), residents=int(own["residents"]), kind=own["observation"]),
@@ -86,23 +94,26 @@ class MemoryMappingVectorEnv(BatchEnv):
             state=make_state(num_envs, sizes, window),
             objectives=OBJECTIVES,
             objective_rows=len(OBJECTIVES),
-            longest_episode=sizes.slots,
+            longest_episode=sizes.slots * (1 + backups),
             solution_fields=("played",),
             options=common,
         )
+        if own["dead_ends"]:
+            self._facts["backups"] = self._state.totals[:, BACKUPS]
         self._out = tuple(self._obs[key] if key in self._obs else _absent(key, num_envs) for key in _KEYS)
 
     def _load(self, rows: Ints) -> None:
         store, state = tuple(self._storage.arrays), tuple(self._state)
-        load_rows(rows, self._slot, self._stall, self._rule, store, state, self._objectives)
+        load_rows(rows, self._slot, self._rules, self._rule, store, state, self._objectives)
         self._observe(rows)
 
     def _advance(self, actions: Ints) -> int:
         done: int = step_rows(
             actions,
             self._slot,
-            self._stall,
+            self._rules,
             self._rule,
+            self._backup,
             self._skip,
             self._reward,
             self.illegal_penalty,
@@ -119,7 +130,7 @@ class MemoryMappingVectorEnv(BatchEnv):
         show_rows(rows, self._slot, tuple(self._storage.arrays), tuple(self._state), self._objectives, self._out)
 
     def _make_solution(self, instance: Program, parts: Mapping[str, Array]) -> MemoryMap:
-        return mapping_of(instance, parts["played"], window=self._window, stall=self._stall, rule=self._rule)
+        return mapping_of(instance, parts["played"], window=self._window, rule=self._rule, **self._game)
 
     def _draw(self, instance: Program, solution: MemoryMap, mode: str) -> Any:
         from ganttlet.memory_mapping.render import gantt_ansi, gantt_rgb
@@ -130,12 +141,15 @@ class MemoryMappingVectorEnv(BatchEnv):
 def _check_options(own: Mapping[str, Any]) -> None:
     check_choice("placement", own["placement"], PLACEMENTS)
     check_choice("reward", own["reward"], REWARDS)
+    check_choice("supply", own["supply"], SUPPLIES)
     check_choice("observation", own["observation"], OBSERVATIONS)
     for key in ("window", "lookahead", "residents"):
         as_count(key, own[key])
-    for key in ("stall", "skip_forced"):
+    for key in ("stall", "skip_forced", "dead_ends", "backup"):
         if not isinstance(own[key], bool):
             raise InputError(f"{key}: expected True or False, got {own[key]!r}")
+    if not own["backup"] and not own["dead_ends"]:
+        raise InputError("backup: False needs dead_ends=True; other games have no dead ends")
 
 
 def _absent(key: str, num_envs: int) -> Array:

@@ -71,6 +71,7 @@ def violations(program: Program, mapping: Mapping) -> Iterator[Violation]:
     yield from _slots(program, mapping, content)
     yield from _copies(program, mapping, content)
     yield from _moves(program, mapping)
+    yield from _groups(program, mapping)
 
 
 def _rectangle(program: Program, mapping: Mapping, r: Any) -> str:
@@ -236,3 +237,15 @@ def slow_time(program: Program, mapping: Mapping) -> Array:
     np.add.at(size, program.slot_time[slow], program.slot_bytes[slow])
     result: Array = 1e6 * (size / program.slow_bandwidth)
     return result
+
+
+def _groups(program: Program, mapping: Mapping) -> Iterator[Violation]:
+    for number, members in enumerate(program.sync_groups):
+        own = np.flatnonzero(np.isin(program.slot_buffer, members))
+        fast = mapping.fast[own] == 1
+        if fast.any() and not fast.all():
+            one, other = own[np.argmax(fast)], own[np.argmin(fast)]
+            first, second = (program.buffer_label(program.slot_buffer[k]) for k in (one, other))
+            yield Violation(
+                "sync", f"group {number}: slot {one} ({first}) is fast, but slot {other} ({second}) is slow"
+            )

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganttlet.core.jit import jit, jit_lean
-from ganttlet.core.rng import randint, uniform
-from ganttlet.memory_mapping.instance import IN, OUT, Array
+from ganttlet.core.rng import key_of, randint, uniform
+from ganttlet.memory_mapping.instance import IN, OUT, OUTPUT, Array
 
 # Slots of the parameter vector (float64); ranges are two slots, low and high, both included.
 FIRST, SECOND, THIRD, PRESSURE, CAPACITY, SKIP, REUSE, SIZE, WEIGHT, SPREAD, INTENSITY = (
@@ -25,7 +25,7 @@ FIRST, SECOND, THIRD, PRESSURE, CAPACITY, SKIP, REUSE, SIZE, WEIGHT, SPREAD, INT
     13,
     14,
 )
-ALIGN, KIND, N_PARAMS = 16, 17, 18
+ALIGN, KIND, SYNC, N_PARAMS = 16, 17, 18, 19
 GRAIN = 64  # bytes; sizes are multiples of it
 LARGEST_SIZE = 2.0**28
 T, B, U = 0, 1, 2
@@ -149,3 +149,18 @@ def choose_capacity(params: Array, key: Any, rows: Rows) -> Any:
         peak = max(peak, live)
     wanted = peak / log_uniform(key, PRESSURE, params[PRESSURE], params[PRESSURE + 1])
     return np.int64(max(1.0, math.ceil(wanted / align))) * align
+
+
+@jit
+def draw_groups(params: Array, key: Any, rows: Rows) -> Array:
+    """Return (buffers,) int32, sync groups: those drawn, two by two in order, the last three if one would be left."""
+    b = rows.used[B]
+    groups = np.full(b, -1, np.int32)
+    chosen, previous = 0, -1
+    for buffer in range(b):
+        if rows.buffer_kind[buffer] != OUTPUT and uniform(key_of(key, 30, buffer), 0) < params[SYNC]:
+            groups[buffer] = chosen // 2
+            chosen, previous = chosen + 1, buffer
+    if chosen % 2:
+        groups[previous] = chosen // 2 - 1
+    return groups

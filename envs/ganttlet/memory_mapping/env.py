@@ -44,11 +44,33 @@ class MemoryMappingEnv(SingleEnv):
     the instructions after its definition and before t, at most `window` of them, legal only if it causes no stall and
     a use follows; then it is clean and its rectangle ends at t. The rectangle of a clean buffer ends at the last use
     served from it; the buffer may be kept at any later use, until a new rectangle overlaps its offsets. Every state can
-    be played to the end.
+    be played to the end, unless the option `dead_ends` says otherwise.
 
     Places by `placement`: `first_fit`, the lowest offset that is free during all of the rectangle; `best_fit`, the low
-    end of the smallest free range; `reserve`, the lowest of the offsets that overlap the fewest bytes of other clean
-    buffers that may be kept.
+    end of the smallest free range; `reserve`, the lowest of the offsets that overlap the fewest bytes of other buffers
+    that may be kept.
+
+    **Sync groups.** The slots of all buffers of a group are served from fast memory, or all from slow memory: that is
+    the class of the group, and the first of these slots decides it, Drop for slow and anything else for fast. A slow
+    group has only Drop. To be fast, a group takes one place at once, side by side by first slots: its first buffer as
+    any rectangle of it begins, all of them until their last uses. So the rest has a place, and no choice: NoCopy, but
+    Copy at the first slot of a parameter, input or constant, whose copy looks back no further than the first
+    instruction of the group; nothing is written back. A group is slow if one of its buffers is an output, has no use or
+    does not fit, and, where copies may not stall, if one of them other than the first has to be copied in.
+
+    **Dead ends** (`dead_ends=True`). A result that is written to fast memory needs a place only in its own instruction,
+    and a dirty buffer is kept as a clean one is: a new rectangle may take its place after its last use so far, and then
+    no action is legal at its next one. Groups take places as their slots come, so a slot of a fast group is a dead end
+    too if it can be neither kept nor copied; nor is there an action but Drop for a group that has to be slow. *Backup*:
+    at a dead end the episode goes back to the first slot of the blocked buffer or group, all that was decided from
+    there on is undone, and that buffer or group has only Drop for the rest of the episode. So an episode has no more
+    backups than there are buffers. With `backup=False` a dead end ends the episode: terminated, a mapping that is not
+    whole, and -1 in reward.
+
+    **Supply.** With `supply="elapsed"` copies may take all of the time that an instruction takes with everything slow,
+    less what earlier copies took, which is more than slow memory has (it is what the memory space assignment of XLA
+    counts on). Masks, rewards and objectives are those of this model. The solution is what it comes to: the copies are
+    scheduled in what time is idle, first come first served, with the stalls that this takes; judge it by `validate`.
 
     ## Action Space
     `Discrete(3)`: 0 Drop, 1 NoCopy, 2 Copy. The mask is in `obs["action_mask"]`, `info["action_mask"]` and
@@ -78,8 +100,11 @@ class MemoryMappingEnv(SingleEnv):
     |---|---|---|
     | `saved` | (L before - L after - stall) / latency with everything slow | 1 - latency / that latency |
     | `terminal` | 0, at the end 1 - latency / latency with everything slow | the same |
+    | `static` | (benefit of the slot if it is fast - stall) / that latency | sum of these |
 
-    These hold for legal play; each illegal action subtracts its penalty.
+    The benefit of a slot is fixed: what its instruction saves if that slot alone is fast. A backup pays back what it
+    undoes, so that the returns hold with backups too. A dead end that ends the episode costs 1. These hold for legal
+    play; each illegal action subtracts its penalty.
 
     ## Starting State
     Nothing is decided: everything is in slow memory. The instance is the given one; or drawn by seed and episode
@@ -87,12 +112,14 @@ class MemoryMappingEnv(SingleEnv):
     `random`).
 
     ## Episode End
-    Terminated when every slot is decided. Truncated after `max_episode_steps` actions, by default four times the number
-    of slots of the padded space, which only illegal actions can reach.
+    Terminated when every slot is decided, and at a dead end without backup. Truncated after `max_episode_steps`
+    actions, by default four times the number of slots of the padded space (and, with backups, times one more than its
+    buffers), which only illegal actions can reach.
 
     ## Information
     `action_mask`; `illegal_action`; `discount`, `gamma` per decision; `objectives`: `latency` and `stalls` in µs,
     `speedup` over everything slow, `copied` and `slow_bytes` in bytes, so far, slots to be decided counted as slow.
+    With dead ends `backups`, how many there were in the episode.
 
     ## Arguments
     * `instance`: a name, file, mapping or Program; `instances`: a list of them; `generator`: settings as for
@@ -101,6 +128,7 @@ class MemoryMappingEnv(SingleEnv):
     * `preset`: `no_stall` or `reserve`; other arguments override it.
     * `stall` (True): whether a copy may stall an instruction; if not, Copy is illegal where it would.
     * `window` (128): instructions that a copy looks back at.
+    * `supply` (`idle` or `elapsed`), `dead_ends` (False), `backup` (True; False needs dead ends): as above.
     * `placement`, `reward`, `observation`, `lookahead` (64), `residents` (64): as above.
     * `skip_forced` (False): after a step, play on while a single action is legal; rewards add up.
     * `max_instructions`, `max_buffers`, `max_slots`: a larger padded space than the instances need; `max_rects`: room

@@ -1,10 +1,12 @@
 """Programs as three tables of comma-separated values: instructions, buffers and uses.
 
 ``<name>.instructions.csv`` has the columns t, name, op, flops_mxu, flops_vec (and n_fused, which is not read);
-``<name>.buffers.csv`` has id, name, kind, size, def, last, n_uses; ``<name>.uses.csv`` t, slot, role, buffer, bytes.
-There is one row per use, which is an operand or a result. Positions count from 0 without gaps, sizes are bytes, ``def``
-is -1 where the buffer exists before the program. ``last`` and ``n_uses`` follow from the uses: they may be left out,
-and are checked where given. The tables say nothing of the hardware.
+``<name>.buffers.csv`` has id, name, kind, size, def, last, n_uses, alias_of, sync; ``<name>.uses.csv`` t, slot, role,
+buffer, bytes. There is one row per use, which is an operand or a result. Positions count from 0 without gaps, sizes are
+bytes, ``def`` is -1 where the buffer exists before the program. ``last`` and ``n_uses`` follow from the uses: they may
+be left out, and are checked where given. ``sync``, which may be left out, is the number of the buffer's sync group, -1
+for none. ``alias_of``, which may be left out too, makes a row another name of a buffer, as a view is: it is merged into
+that one, and programs do not keep it; -1 for none. The tables say nothing of the hardware.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ import numpy as np
 
 from ganttlet.core.errors import InputError
 from ganttlet.core.record import write_atomic
+from ganttlet.memory_mapping.aliases import Use, check_aliases, check_uses, merge, roots_of
 from ganttlet.memory_mapping.hardware import DEFAULT, make_hardware
-from ganttlet.memory_mapping.instance import IN, KINDS, OUTPUT, ROLES, Program
+from ganttlet.memory_mapping.instance import IN, KINDS, OUT, OUTPUT, ROLES, Program
 
 INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 PARTS = {
     "instructions": (("t", "name", "op", "flops_mxu", "flops_vec"), ("n_fused",)),
-    "buffers": (("id", "name", "kind", "size", "def"), ("last", "n_uses")),
+    "buffers": (("id", "name", "kind", "size", "def"), ("last", "n_uses", "alias_of", "sync")),
     "uses": (("t", "slot", "role", "buffer", "bytes"), ()),
 }
 
@@ -140,29 +143,44 @@ def parse_csv(texts: Mapping[str, str], source: str = "text", hardware: Any = DE
     instructions.count_up("t")
     buffers.count_up("id")
     _check_slot_numbers(uses)
+    columns = {name: buffers.integers(name) for name in ("size", "def")}
+    columns["kind"] = buffers.choices("kind", KINDS)
+    for name in ("alias_of", "sync"):
+        columns[name] = buffers.integers(name) if name in buffers.columns else [-1] * len(buffers.rows)
+    own = _read_uses(uses)
+    roots = roots_of(columns["alias_of"], buffers.fail)
+    check_aliases(roots, columns, buffers.fail)
+    check_uses(own, roots, columns, OUT, uses.fail)
+    _check_derived(own, columns, buffers, len(instructions.rows))
+    kept = sorted(set(roots))
+    merged = merge(own, roots, columns["size"], OUT)
     try:
-        program = Program(
-            program_name(source),
-            instructions.integers("flops_mxu"),
-            instructions.integers("flops_vec"),
-            buffers.integers("size"),
-            buffers.choices("kind", KINDS),
-            buffers.integers("def"),
-            uses.integers("t"),
-            uses.integers("buffer"),
-            uses.choices("role", ROLES),
-            uses.integers("bytes"),
-            **vars(make_hardware(hardware)),
-            instruction_name=instructions.text("name"),
-            instruction_op=instructions.text("op"),
-            buffer_name=buffers.text("name"),
-        )
+        fields: dict[str, Any] = {
+            "matrix_flops": instructions.integers("flops_mxu"),
+            "vector_flops": instructions.integers("flops_vec"),
+            "size": [columns["size"][b] for b in kept],
+            "buffer_kind": [columns["kind"][b] for b in kept],
+            "defined": [columns["def"][b] for b in kept],
+            "slot_time": [use.time for use in merged],
+            "slot_buffer": [use.buffer for use in merged],
+            "slot_role": [use.role for use in merged],
+            "slot_bytes": [use.bytes for use in merged],
+            "instruction_name": instructions.text("name"),
+            "instruction_op": instructions.text("op"),
+            "buffer_name": [buffers.text("name")[b] for b in kept],
+            "buffer_sync": [columns["sync"][b] for b in kept],
+        }
+        program = Program(program_name(source), **fields, **vars(make_hardware(hardware)))
     except InputError as error:
         if any(str(file) in str(error) for file in files.values()):
             raise
         raise InputError(f"{source}: {error}") from None
-    _check_derived(program, buffers)
     return program
+
+
+def _read_uses(uses: Table) -> list[Use]:
+    columns = (uses.integers("t"), uses.integers("buffer"), uses.choices("role", ROLES), uses.integers("bytes"))
+    return [Use(row, *values) for row, values in enumerate(zip(*columns, strict=True))]
 
 
 def _check_slot_numbers(uses: Table) -> None:
@@ -173,20 +191,19 @@ def _check_slot_numbers(uses: Table) -> None:
             uses.fail(at, f"column 'slot': expected {expected}, found {slot}")
 
 
-def _uses(program: Program) -> tuple[list[int], list[int]]:
-    """Return for each buffer its last slot's instruction and the number of its uses as an operand."""
-    last = np.zeros(program.n_buffers, np.int64)
-    np.maximum.at(last, program.slot_buffer, program.slot_time)
-    count = np.bincount(program.slot_buffer[program.slot_role == IN], minlength=program.n_buffers)
-    return last.tolist(), count.tolist()
-
-
-def _check_derived(program: Program, buffers: Table) -> None:
-    last, count = _uses(program)
+def _check_derived(uses: Sequence[Use], columns: Mapping[str, Any], buffers: Table, end: int) -> None:
+    """Check that every row has uses, and what it says of them."""
+    last, count = [-1] * len(buffers.rows), [0] * len(buffers.rows)
+    for use in uses:
+        last[use.buffer] = max(last[use.buffer], use.time)
+        count[use.buffer] += use.role == IN
+    for b, time in enumerate(last):
+        if time < 0:
+            buffers.fail(b, f"buffer {b} has no use; leave it out of the program")
     if "last" in buffers.columns:
         for b, value in enumerate(buffers.integers("last")):
             # Of an output, some writers give the end of the program and some the last instruction that touches it.
-            if value != last[b] and not (program.buffer_kind[b] == OUTPUT and value == program.n_instructions):
+            if value != last[b] and not (columns["kind"][b] == OUTPUT and value == end):
                 buffers.fail(b, f"column 'last': {value}, but the last use of buffer {b} is at instruction {last[b]}")
     if "n_uses" in buffers.columns:
         for b, value in enumerate(buffers.integers("n_uses")):
@@ -203,14 +220,17 @@ def format_csv(program: Program) -> dict[str, str]:
     kinds = [KINDS[kind] for kind in program.buffer_kind]
     roles = [ROLES[role] for role in program.slot_role]
     within = np.arange(u) - program.first_slot[program.slot_time]
-    _, count = _uses(program)
+    count = np.bincount(program.slot_buffer[program.slot_role == IN], minlength=b)
     rows: dict[str, Iterable[Sequence[Any]]] = {
         "instructions": zip(range(n), names, ops, program.matrix_flops, program.vector_flops, strict=True),
         "buffers": zip(range(b), labels, kinds, program.size, program.defined, program.last, count, strict=True),
         "uses": zip(program.slot_time, within, roles, program.slot_buffer, program.slot_bytes, strict=True),
     }
     heads: dict[str, tuple[str, ...]] = {part: required for part, (required, _) in PARTS.items()}
-    heads["buffers"] = (*heads["buffers"], *PARTS["buffers"][1])
+    heads["buffers"] = (*heads["buffers"], "last", "n_uses")
+    if len(program.buffer_sync):
+        heads["buffers"] = (*heads["buffers"], "sync")
+        rows["buffers"] = [(*row, group) for row, group in zip(rows["buffers"], program.buffer_sync, strict=True)]
     texts = {}
     for part, body in rows.items():
         text = io.StringIO()

@@ -27,6 +27,7 @@ from ganttlet.memory_mapping.drawing import (
     SIZE,
     SKIP,
     SPREAD,
+    SYNC,
     THIRD,
     WEIGHT,
     B,
@@ -34,6 +35,7 @@ from ganttlet.memory_mapping.drawing import (
     T,
     U,
     choose_capacity,
+    draw_groups,
     make_rows,
 )
 from ganttlet.memory_mapping.hardware import DEFAULT, PRESETS
@@ -65,6 +67,7 @@ _SHARED = {
     "weight_size": 2**20,
     "spread": 1.0,
     "intensity": [2.0, 2000.0],
+    "sync": 0.0,
 }
 DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -160,6 +163,7 @@ class Generator:
             (SPREAD, "spread", 0.0, 10.0),
             (SKIP, "skip", 0.0, 1.0),
             (REUSE, "reuse", 0.0, 1.0),
+            (SYNC, "sync", 0.0, 1.0),
         ):
             if key in chosen:
                 low, high = self._pair(key, chosen[key], least, most)
@@ -217,6 +221,7 @@ class Generator:
             rows.slot_role[:u],
             rows.slot_bytes[:u],
             **hardware,
+            buffer_sync=draw_groups(self.params, word, rows) if self.params[SYNC] else None,
         )
 
 
@@ -240,6 +245,7 @@ def make_generator(settings: Mapping[str, Any]) -> Generator | Mixture:
             - how much is drawn, a number or [low, high]: ``instructions`` (random, toy), ``steps`` and ``layers``
               (recurrent), ``layers`` (hourglass, training), ``blocks``, ``branches`` and ``depth`` (branching);
             - ``skip``, ``reuse``: probabilities of an older operand and of a weight that was used before;
+            - ``sync`` (0): probability that a buffer, outputs apart, is in a sync group, mostly of two;
             - ``size``, ``weight_size``, ``spread``: medians in bytes of results and of weights, which are log-normal,
               and the sigma of their logarithms;
             - ``intensity``: flops of a product per byte that it moves, [low, high], log-uniform;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -38,6 +39,8 @@ class Program(Instance):
         slot_role: (U,) int8, index into ROLES.
         slot_bytes: (U,) int64, bytes the instruction moves for this slot, 1 … size of the buffer.
         capacity, align, matrix_peak, vector_peak, slow_bandwidth, fast_bandwidth: as in Hardware.
+        buffer_sync: (B,) int32 or empty, the sync group of each buffer, -1 for none: groups 0, 1, … of two or more
+            buffers that are all served from fast memory throughout, or all from slow memory.
         instruction_name, instruction_op: (T,) text, and buffer_name: (B,) text; labels, not part of the digest; may be
             empty.
 
@@ -46,7 +49,13 @@ class Program(Instance):
     """
 
     family: ClassVar[str] = "memory_mapping"
-    unhashed: ClassVar[tuple[str, ...]] = ("name", "instruction_name", "instruction_op", "buffer_name")
+    unhashed: ClassVar[tuple[str, ...]] = (
+        "name",
+        "instruction_name",
+        "instruction_op",
+        "buffer_name",
+        "buffer_sync",  # see digest
+    )
 
     name: str
     matrix_flops: Array
@@ -67,6 +76,7 @@ class Program(Instance):
     instruction_name: Any = None
     instruction_op: Any = None
     buffer_name: Any = None
+    buffer_sync: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", str(self.name))
@@ -86,11 +96,15 @@ class Program(Instance):
             object.__setattr__(self, field, value)
         for field in ("instruction_name", "instruction_op", "buffer_name"):
             object.__setattr__(self, field, _labels(field, getattr(self, field)))
+        sync = int_array("buffer_sync", [] if self.buffer_sync is None else self.buffer_sync, 1, np.int32)
+        # No groups are told in one way only.
+        object.__setattr__(self, "buffer_sync", sync[:0] if (sync == -1).all() else sync)
         self._check_shapes()
         self._check_instructions()
         self._check_buffers()
         self._check_slots()
         self._check_uses()
+        self._check_groups()
 
     def _check_shapes(self) -> None:
         n, b, u = len(self.matrix_flops), len(self.size), len(self.slot_time)
@@ -114,6 +128,11 @@ class Program(Instance):
         for field, count in (("instruction_name", n), ("instruction_op", n), ("buffer_name", b)):
             if len(getattr(self, field)) not in (0, count):
                 raise InputError(f"field {field!r}: expected {count} names or none, got {len(getattr(self, field))}")
+
+        if len(self.buffer_sync) not in (0, b):
+            raise InputError(
+                f"field 'buffer_sync': expected one value per buffer ({b}) or none, got {len(self.buffer_sync)}"
+            )
 
     def _check_instructions(self) -> None:
         for field in ("matrix_flops", "vector_flops"):
@@ -201,6 +220,37 @@ class Program(Instance):
         unused = np.flatnonzero(np.bincount(self.slot_buffer, minlength=self.n_buffers) == 0)
         if len(unused):
             raise InputError(f"field 'slot_buffer': buffer {unused[0]} has no slot; leave it out of the program")
+
+    def _check_groups(self) -> None:
+        sync = self.buffer_sync
+        if not len(sync):
+            return
+        _bounds("buffer_sync", sync, -1, self.n_buffers - 1, "buffer")
+        members = np.bincount(sync[sync >= 0])
+        for group, count in enumerate(members.tolist()):
+            if count == 0:
+                raise InputError(
+                    f"field 'buffer_sync': group {group} has no buffer, but group {len(members) - 1} has; expected "
+                    "groups 0, 1, … without gaps"
+                )
+            if count == 1:
+                b = int(np.flatnonzero(sync == group)[0])
+                raise InputError(
+                    f"field 'buffer_sync': buffer {b} is alone in group {group}; expected two buffers or more"
+                )
+
+    @cached_property
+    def digest(self) -> str:
+        """As of any record; sync groups count where there are some."""
+        base = super().digest
+        if not len(self.buffer_sync):
+            return base
+        return hashlib.sha256(base.encode() + self.buffer_sync.tobytes()).hexdigest()[:16]
+
+    @cached_property
+    def sync_groups(self) -> tuple[Array, ...]:
+        """The buffers of each sync group."""
+        return tuple(np.flatnonzero(self.buffer_sync == g) for g in range(int(self.buffer_sync.max(initial=-1)) + 1))
 
     @property
     def n_instructions(self) -> int:

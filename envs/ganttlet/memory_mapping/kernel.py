@@ -9,19 +9,18 @@ from typing import Any
 
 from ganttlet.core.batch import settle
 from ganttlet.core.jit import jit_lean
-from ganttlet.memory_mapping.game import begin, decide, go_on, time_of
+from ganttlet.memory_mapping.game import back_up, begin, decide, go_on, time_of
 from ganttlet.memory_mapping.layout import (
     ALL_SLOW,
     COMPUTE,
     COPIED,
+    EARNED,
     ELAPSED,
     FAST,
     LEGAL,
     N_ACTIONS,
     NOW,
     REST,
-    SLOT,
-    SLOTS,
     SLOW,
     SLOW_BYTES,
     STALL,
@@ -30,18 +29,26 @@ from ganttlet.memory_mapping.layout import (
 from ganttlet.memory_mapping.observe import show_row
 
 OBJECTIVES = ("latency", "speedup", "stalls", "copied", "slow_bytes")
-REWARDS = ("saved", "terminal")
-SAVED, TERMINAL = range(2)
+REWARDS = ("saved", "terminal", "static")
+SAVED, TERMINAL, FIXED = range(3)
+FAILURE = 1.0  # what a dead end costs that ends the episode
 
 
 @jit_lean
-def measure(i: Any, over: Any, real: Any, work: Any, totals: Any, row: Any, values: Any) -> None:
-    """Write the objectives into column ``i`` of ``values``; slots that are not decided count as slow."""
+def latency_of(over: Any, real: Any, work: Any, totals: Any, row: Any) -> Any:
+    """Return the latency so far in µs; slots that are not decided count as slow."""
     latency = row[ELAPSED]
     if not over:
         now = totals[NOW]
         time = time_of(work[now, COMPUTE], totals[SLOW], totals[FAST], real)
         latency = (latency + (time + row[STALL])) + work[now + 1, REST]
+    return latency
+
+
+@jit_lean
+def measure(i: Any, over: Any, real: Any, work: Any, totals: Any, row: Any, values: Any) -> None:
+    """Write the objectives into column ``i`` of ``values``; slots that are not decided count as slow."""
+    latency = latency_of(over, real, work, totals, row)
     values[0, i] = latency
     values[1, i] = real[ALL_SLOW] / latency
     values[2, i] = row[STALLS] + row[STALL]
@@ -50,14 +57,14 @@ def measure(i: Any, over: Any, real: Any, work: Any, totals: Any, row: Any, valu
 
 
 @jit_lean
-def load_rows(rows: Any, slot: Any, stall: Any, rule: Any, store: Any, state: Any, values: Any) -> None:
+def load_rows(rows: Any, slot: Any, rules: Any, rule: Any, store: Any, state: Any, values: Any) -> None:
     """Begin an episode in each of ``rows``."""
     size, real, work, total, slots, _moved, buffers, demand, _facts = store
     totals, row, left, rects, held, played = state
     for i in rows:
         v = slot[i]
         begin(
-            stall,
+            rules,
             rule,
             size[v],
             real[v],
@@ -80,8 +87,9 @@ def load_rows(rows: Any, slot: Any, stall: Any, rule: Any, store: Any, state: An
 def step_rows(
     actions: Any,
     slot: Any,
-    stall: Any,
+    rules: Any,
     rule: Any,
+    backup: Any,
     skip: Any,
     kind: Any,
     penalty: Any,
@@ -92,7 +100,10 @@ def step_rows(
     values: Any,
     out: Any,
 ) -> int:
-    """Play one action in every active row and show what follows; return how many rows are done."""
+    """Play one action in every active row and show what follows; return how many rows are done.
+
+    ``backup``: whether a row at a dead end goes on, with what was earned since then paid back.
+    """
     size_, real_, work_, total_, slots_, moved_, buffers_, demand_, facts_ = store
     totals_, row_, left_, rects_, held_, played_ = state
     active, reward, terminated, _truncated, illegal, _done, _steps, _discount = flags
@@ -102,7 +113,8 @@ def step_rows(
         a, v = actions[i], slot[i]
         size, real, work, slots, buffers, demand = size_[v], real_[v], work_[v], slots_[v], buffers_[v], demand_[v]
         totals, row, left, rects, held = totals_[i], row_[i], left_[i], rects_[i], held_[i]
-        over = totals[SLOT] == size[SLOTS]
+        # Nothing is legal at the end, nor at a dead end that ended the episode.
+        over = totals[LEGAL] == 0
         reward[i], terminated[i] = 0.0, over
         illegal[i] = a < 0 or a >= N_ACTIONS or (not over and totals[LEGAL] >> a & 1 == 0)
         if illegal[i]:
@@ -110,19 +122,44 @@ def step_rows(
             continue
         if over:
             continue
-        gain, total, moved, played = 0.0, total_[v], moved_[v], played_[i]
+        gain, earned, total, moved, played = 0.0, row[EARNED], total_[v], moved_[v], played_[i]
         while True:
             gain += decide(a, real, work, slots, moved, buffers, demand, totals, row, left, rects, held, played)
-            over = go_on(stall, rule, size, real, work, total, slots, buffers, demand, totals, row, left, rects, held)
+            over = go_on(rules, rule, size, real, work, total, slots, buffers, demand, totals, row, left, rects, held)
+            if totals[LEGAL] == 0 and backup and not over:
+                gain += latency_of(over, real, work, totals, row)
+                back_up(
+                    rules,
+                    rule,
+                    size,
+                    real,
+                    work,
+                    total,
+                    slots,
+                    moved,
+                    buffers,
+                    demand,
+                    totals,
+                    row,
+                    left,
+                    rects,
+                    held,
+                    played,
+                )
+                gain -= latency_of(over, real, work, totals, row)
             legal = totals[LEGAL]
-            if over or not skip or legal & (legal - 1) != 0:
+            if legal == 0 or not skip or legal & (legal - 1) != 0:
                 break
-            a = 0 if legal == 1 else 1
-        terminated[i] = over
+            a = legal >> 1
+        terminated[i] = totals[LEGAL] == 0
         measure(i, over, real, work, totals, row, values)
         if kind == SAVED:
             reward[i] = gain / real[ALL_SLOW]
+        elif kind == FIXED:
+            reward[i] = (row[EARNED] - earned) / real[ALL_SLOW]
         elif over:
             reward[i] = 1.0 - values[0, i] / real[ALL_SLOW]
+        if terminated[i] and not over:
+            reward[i] -= FAILURE
         show_row(i, size, real, work, slots, moved, buffers, demand, facts_[v], totals, row, left, rects, values, out)
     return settle(flags, limit)

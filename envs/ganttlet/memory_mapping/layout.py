@@ -16,6 +16,9 @@ Array = np.ndarray[Any, Any]
 DROP, NOCOPY, COPY, N_ACTIONS = range(4)
 UNDECIDED: Final = -1
 
+# Rules that options choose, bits of ``rules`` and of State.totals; MAY_STALL alone is what True means.
+MAY_STALL, DEAD_ENDS, FULL_SUPPLY, STATIC = 1, 2, 4, 8
+
 # Store.size: per program, integers. CAPACITY in units of ALIGN bytes.
 INSTRUCTIONS, BUFFERS, SLOTS, CAPACITY, ALIGN, N_SIZE = range(6)
 # Store.real: per program. UNIT: mean time of an instruction with everything slow, in µs; bandwidths in bytes/s.
@@ -26,8 +29,11 @@ COMPUTE, REST, N_WORK = range(3)
 # that may be written to fast memory: the instruction of its last use, else -1.
 TIME, BUFFER, NEXT, RESULT, UNTIL, N_SLOT = range(6)
 # Store.buffers. UNITS: aligned size, more than the capacity if it does not fit. FROM: the first instruction at whose
-# beginning slow memory can hold the buffer.
-UNITS, BYTES, FROM, N_BUFFER = range(4)
+# beginning slow memory can hold the buffer. FIRST: its first slot. LAST: the instruction of its last use, -1 for none.
+# HEAD: the first slot of its sync group, -1 without one. AFTER: the member after it, by first slots, -1 for none.
+# BLOCK: units of all members, its own without a group; -1 if one of them can never be fast. COPIES: 1 if a member other
+# than the first one has to be copied in.
+UNITS, BYTES, FROM, FIRST, LAST, HEAD, AFTER, BLOCK, COPIES, N_BUFFER = range(10)
 
 # State.totals.
 (
@@ -43,15 +49,26 @@ UNITS, BYTES, FROM, N_BUFFER = range(4)
     ENTRY,  # column of State.rects with the slot's buffer, if that can be kept; else -1
     OFFSET,  # where a rectangle made by the decision would lie, -1 for none
     START,  # first instruction in which the copy that the decision may cause would move
+    ROOM,  # units from OFFSET on that the decision would take
+    RULES,  # as begin was told
+    BACKUPS,  # dead ends that the episode has come back from
     N_TOTALS,
-) = range(13)
+) = range(16)
 # State.real, in µs. ELAPSED and STALLS: of the instructions before NOW; STALL: before NOW so far; NEED: what the copy
-# lacks in its window.
-ELAPSED, STALLS, STALL, NEED, N_STATE_REAL = range(5)
+# lacks in its window; EARNED: fixed benefits so far, counted only with STATIC.
+ELAPSED, STALLS, STALL, NEED, EARNED, N_STATE_REAL = range(6)
+# State.held of what is not in slow memory: of a result that only fast memory holds, in games with dead ends; and,
+# below 0, of a buffer that has to be slow throughout: Drop-backup has dropped it, or its group is slow.
+NEVER, DROPPED, BARRED = 2**31 - 1, -1, -2
 # State.rects: disjoint ranges of fast memory LOW … HIGH - 1, by offset, each occupied until instruction END, of those
 # that matter: END lies within the window, or the buffer can be kept. USE: that buffer's next undecided slot, -1 if it
 # cannot be kept or has none. DIRTY: 1 while fast memory holds the only copy. NUMBER: of its rectangle, as made.
 LOW, HIGH, END, USE, DIRTY, NUMBER, N_RECT = range(7)
+
+
+def rules_of(*, stall: bool, dead_ends: bool = False, elapsed: bool = False, static: bool = False) -> int:
+    """Return the bits that kernels read as ``rules``."""
+    return MAY_STALL * stall + DEAD_ENDS * dead_ends + FULL_SUPPLY * elapsed + STATIC * static
 
 
 class Sizes(NamedTuple):
@@ -92,7 +109,7 @@ class State(NamedTuple):
         totals: (R, N_TOTALS) int64; real: (R, N_STATE_REAL) float64.
         left: (R, W) float64, µs of slow memory that instruction j left idle and no copy has taken, at j modulo W.
         rects: (R, N_RECT, sizes.rects) int32.
-        held: (R, B) int32, the first instruction at whose beginning slow memory holds the buffer.
+        held: (R, B) int32, the first instruction at whose beginning slow memory holds the buffer, or NEVER, or below 0.
         played: (R, U) int8, the action of each slot, UNDECIDED where there is none yet; all else follows from them.
     """
 

@@ -31,6 +31,7 @@ from ganttlet.memory_mapping.layout import (
     NOCOPY,
     NOW,
     OFFSET,
+    ROOM,
     SLOT,
     SLOTS,
     SLOW,
@@ -39,7 +40,6 @@ from ganttlet.memory_mapping.layout import (
     START,
     TIME,
     UNIT,
-    UNITS,
     USE,
 )
 
@@ -106,7 +106,7 @@ def show_residents(
     """Write the buffers that can be kept, by offset, and into the next slots which of them hold their buffers."""
     k, now, low, capacity = totals[SLOT], totals[NOW], totals[OFFSET], max(1, size[CAPACITY])
     shown = min(len(slot), size[SLOTS] - k)
-    high = low + buffers[slots[k, BUFFER], UNITS] if low >= 0 else low
+    high = low + totals[ROOM] if low >= 0 else low
     holder[:] = -1
     n = 0
     for e in range(totals[LISTED]):
@@ -144,10 +144,10 @@ def show_residents(
 
 
 @jit_lean
-def show_memory(facts: Any, size: Any, units: Any, totals: Any, rects: Any, context: Any) -> None:
+def show_memory(facts: Any, size: Any, totals: Any, rects: Any, context: Any) -> None:
     """Write into the context how full fast memory is, and what the place of the decision overlaps."""
     now, low, capacity = totals[NOW], totals[OFFSET], size[CAPACITY]
-    high = low + units if low >= 0 else low
+    high = low + totals[ROOM] if low >= 0 else low
     used, largest, top, keepable, residents, lost = 0, 0, 0, 0, 0, 0.0
     for e in range(totals[LISTED]):
         below, above, use = rects[LOW, e], rects[HIGH, e], rects[USE, e]
@@ -201,7 +201,7 @@ def show_context(
 ) -> None:
     """Write the context of a slot that is to be decided."""
     k, now, legal, entry, unit = totals[SLOT], totals[NOW], totals[LEGAL], totals[ENTRY], real[UNIT]
-    b, fact, compute = slots[k, BUFFER], facts[k], work[now, COMPUTE]
+    fact, compute = facts[k], work[now, COMPUTE]
     slow, fast = totals[SLOW], totals[FAST]
     gain = time_of(compute, slow, fast, real) - time_of(compute, slow - moved[k], fast + moved[k], real)
     context[0] = legal >> DROP & 1
@@ -227,7 +227,7 @@ def show_context(
     while at < size[SLOTS] and slots[at, TIME] == now:
         at += 1
     context[23] = clip(at - k)
-    show_memory(facts, size, buffers[b, UNITS], totals, rects, context)
+    show_memory(facts, size, totals, rects, context)
     show_left(unit, now, left, context)
 
 
@@ -251,7 +251,7 @@ def show_row(
 ) -> None:
     """Write the observation of row ``i``."""
     slot, slot_mask, resident, resident_mask, following, holder, focus, context, action_mask = out
-    over = totals[SLOT] == size[SLOTS]
+    over = totals[LEGAL] == 0  # at the end, and at a dead end that ended the episode
     legal = totals[LEGAL]
     for a in range(N_ACTIONS):
         action_mask[i, a] = 1 if over else legal >> a & 1

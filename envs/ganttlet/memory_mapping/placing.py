@@ -48,19 +48,22 @@ def best_fit(units: Any, begin: Any, capacity: Any, count: Any, rects: Any) -> A
 
 @jit_lean
 def overlap(low: Any, units: Any, most: Any, own: Any, count: Any, rects: Any) -> Any:
-    """Return how much of the range belongs to clean buffers that can be kept, except ``own``; stops above ``most``."""
+    """Return how much of the range belongs to buffers that can be kept, except ``own``; stops above ``most``.
+
+    The range is free, so what is reserved is not in it.
+    """
     total, high = 0, low + units
     for e in range(count):
         if rects[LOW, e] >= high or total > most:
             break
-        if rects[USE, e] >= 0 and rects[DIRTY, e] == 0 and e != own and rects[HIGH, e] > low:
+        if rects[USE, e] >= 0 and e != own and rects[HIGH, e] > low:
             total += min(high, rects[HIGH, e]) - max(low, rects[LOW, e])
     return total
 
 
 @jit_lean
 def reserve(units: Any, begin: Any, capacity: Any, own: Any, count: Any, rects: Any) -> Any:
-    """Return the lowest free offset whose range overlaps the least of clean buffers that can be kept, except ``own``.
+    """Return the lowest free offset whose range overlaps the least of buffers that can be kept, except ``own``.
 
     The overlap is piecewise linear in the offset: a least one lies at an end of a free range, where the place begins at
     the end of a buffer, or where it ends at the beginning of one.
@@ -77,7 +80,7 @@ def reserve(units: Any, begin: Any, capacity: Any, own: Any, count: Any, rects: 
             for x in range(count if least > 0 else 0):
                 if rects[LOW, x] >= low:
                     break
-                if rects[USE, x] < 0 or rects[DIRTY, x] == 1 or x == own or rects[HIGH, x] <= top:
+                if rects[USE, x] < 0 or x == own or rects[HIGH, x] <= top:
                     continue
                 for side in range(2):
                     at = rects[LOW, x] - units if side == 0 else min(rects[HIGH, x], low - units)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ from ganttlet.memory_mapping.instance import Array, Program
 from ganttlet.memory_mapping.layout import (
     BUFFER,
     COPY,
+    DEAD_ENDS,
     DIRTY,
     DROP,
     ENTRY,
+    HEAD,
+    LAST,
     MADE,
     NOW,
     NUMBER,
@@ -23,9 +27,10 @@ from ganttlet.memory_mapping.layout import (
     SLOT,
     START,
     UNDECIDED,
-    UNTIL,
     make_state,
+    rules_of,
 )
+from ganttlet.memory_mapping.simulator import schedule_copies
 from ganttlet.memory_mapping.solution import Mapping
 from ganttlet.memory_mapping.storage import MemoryStorage, sizes_of
 
@@ -62,7 +67,7 @@ def note_copy(
 @jit_lean
 def play_again(
     actions: Any,
-    may_stall: Any,
+    rules: Any,
     rule: Any,
     store: Any,
     state: Any,
@@ -80,7 +85,8 @@ def play_again(
     size, real, work, total, slots, moved = size_[0], real_[0], work_[0], total_[0], slots_[0], moved_[0]
     buffers, demand = buffers_[0], demand_[0]
     totals, row, left, rects, held, played = totals_[0], row_[0], left_[0], rects_[0], held_[0], played_[0]
-    begin(may_stall, rule, size, real, work, total, slots, buffers, demand, totals, row, left, rects, held, played)
+    dead = rules & DEAD_ENDS != 0
+    begin(rules, rule, size, real, work, total, slots, buffers, demand, totals, row, left, rects, held, played)
     for a in actions:
         if a == UNDECIDED:
             break
@@ -88,25 +94,41 @@ def play_again(
         b = slots[k, BUFFER]
         dirty = entry >= 0 and rects[DIRTY, entry] == 1
         fast[k] = 1 if a != DROP or dirty else 0
+        grouped = buffers[b, HEAD] >= 0 and not dead
         if a == COPY or (slots[k, RESULT] and a != DROP):
             rect[RECT_BUFFER, number], rect[RECT_OFFSET, number] = b, totals[OFFSET]
             rect[RECT_START, number] = totals[START]
-            rect[RECT_END, number] = slots[k, UNTIL] if slots[k, RESULT] else now
-        elif entry >= 0 and (a != DROP) != dirty:
+            rect[RECT_END, number] = now
+            if grouped or (slots[k, RESULT] and not dead):
+                rect[RECT_END, number] = buffers[b, LAST]
+        elif entry >= 0 and not grouped and ((a != DROP) != dirty or (dead and dirty)):
             rect[RECT_END, rects[NUMBER, entry]] = now
         if a == COPY or (dirty and a == DROP):
             note_copy(b, 0 if a == COPY else 1, demand[b], totals, left, counts, copies, moves, spans, stall)
         decide(a, real, work, slots, moved, buffers, demand, totals, row, left, rects, held, played)
-        go_on(may_stall, rule, size, real, work, total, slots, buffers, demand, totals, row, left, rects, held)
+        go_on(rules, rule, size, real, work, total, slots, buffers, demand, totals, row, left, rects, held)
 
 
-def mapping_of(program: Program, actions: Array, *, window: int, stall: bool, rule: int) -> Mapping:
+def mapping_of(
+    program: Program,
+    actions: Array,
+    *,
+    window: int,
+    stall: bool,
+    rule: int,
+    dead_ends: bool = False,
+    elapsed: bool = False,
+) -> Mapping:
     """Return the mapping that decisions make of a program.
+
+    With ``elapsed`` the game let copies take time that slow memory does not have; they are scheduled anew, first come
+    first served, and what they lack then is waited for.
 
     Args:
         program: the program.
         actions: (at least U,) int8, the action of each slot, UNDECIDED from the first one that is not decided.
         window, stall, rule: as in the game that was played; ``rule`` is an index into PLACEMENTS.
+        dead_ends: whether the game had dead ends; elapsed: whether its supply was that.
     """
     sizes = sizes_of(program, window)
     storage = MemoryStorage(sizes, None, window)
@@ -114,15 +136,16 @@ def mapping_of(program: Program, actions: Array, *, window: int, stall: bool, ru
     storage.put(0, program)
     state = make_state(1, sizes, window)
     t, u = program.n_instructions, program.n_slots
+    rules = rules_of(stall=stall, dead_ends=dead_ends, elapsed=elapsed)
     fast = np.full(u, UNDECIDED, np.int8)
     rect, copies = np.zeros((4, u), np.int64), np.zeros((4, u), np.int32)
     # A move takes all that is left of an instruction, or ends its copy; a stall ends it too.
     moves, spans = np.zeros((2, t + 2 * u), np.int32), np.zeros(t + 2 * u)
     stalls, counts = np.zeros(t), np.zeros(2, np.int64)
     logs = (fast, rect, copies, moves, spans, stalls, counts)
-    play_again(actions[:u], stall, rule, tuple(storage.arrays), tuple(state), *logs)
+    play_again(actions[:u], rules, rule, tuple(storage.arrays), tuple(state), *logs)
     made, copied, moved = int(state.totals[0, MADE]), *counts.tolist()
-    return Mapping(
+    mapping = Mapping(
         fast=fast,
         rect_buffer=rect[RECT_BUFFER, :made],
         rect_start=rect[RECT_START, :made],
@@ -138,3 +161,8 @@ def mapping_of(program: Program, actions: Array, *, window: int, stall: bool, ru
         move_us=spans[:moved],
         stall=stalls,
     )
+    if not elapsed:
+        return mapping
+    # The schedule is for mappings that are whole: what is not decided is slow.
+    scheduled = schedule_copies(program, replace(mapping, fast=np.maximum(fast, 0)), "fifo")
+    return replace(scheduled, fast=fast)

@@ -38,8 +38,8 @@ def actions_of(program: Program, mapping: Mapping) -> Array:
 def replay_actions(env: MemoryMappingVectorEnv, mappings: Sequence[Mapping]) -> Array:
     """Return the action (B,) int64 that follows each row's mapping at its present slot.
 
-    A mapping that the game made, with the same options, is followed exactly. Where another one asks for what is
-    illegal, the row takes NoCopy in place of Copy or Drop, else Drop.
+    A mapping that the game made, with the same options and without a backup, is followed exactly. Where another one
+    asks for what is illegal, the row takes NoCopy, else Drop, else Copy.
 
     Args:
         env: the batch, one row per mapping.
@@ -57,7 +57,7 @@ def replay_actions(env: MemoryMappingVectorEnv, mappings: Sequence[Mapping]) -> 
         program: Any = env.instance(row)
         if mapping.instance_digest != program.digest or len(mapping.fast) != program.n_slots:
             raise InputError(f"replay: the mapping of row {row} is not one of its instance {program.name}")
-        if totals[row, SLOT] == program.n_slots:
+        if totals[row, LEGAL] == 0:
             continue
         if id(mapping) not in known:
             known[id(mapping)] = actions_of(program, mapping)
@@ -65,5 +65,5 @@ def replay_actions(env: MemoryMappingVectorEnv, mappings: Sequence[Mapping]) -> 
         if wish < 0 or legal >> wish & 1:
             actions[row] = wish
         else:
-            actions[row] = NOCOPY if wish != NOCOPY and legal >> NOCOPY & 1 else DROP
+            actions[row] = next(action for action in (NOCOPY, DROP, COPY) if legal >> action & 1)
     return actions

@@ -116,6 +116,7 @@ def validate(program: Program, mapping: Mapping) -> Objective:
         bandwidth: a copy moves between its release and its deadline, for size / slow_bandwidth; the copies of an
             instruction take no more of slow memory than its own slots leave.
         stall: what copies still move at their deadline is waited for.
+        sync: the slots of a sync group are all fast or all slow.
 
     Returns:
         Objective with the values of every objective, or, if a rule is broken, with up to 20 violations.

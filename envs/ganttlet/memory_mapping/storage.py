@@ -10,7 +10,7 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.pool import Ints
 from ganttlet.memory_mapping import layout as at
 from ganttlet.memory_mapping.features import SLOT_FACTS, slot_facts
-from ganttlet.memory_mapping.instance import OUT, TEMP, Array, Program
+from ganttlet.memory_mapping.instance import OUT, OUTPUT, TEMP, Array, Program
 from ganttlet.memory_mapping.layout import Sizes, make_store
 from ganttlet.memory_mapping.placing import FORGET, MANY
 
@@ -44,12 +44,11 @@ def most_rects(program: Program, window: int) -> int:
     instruction end within the window before it, or belong to a buffer that is used later; the others stay in the list
     for less than FORGET instructions. What is seen of n rectangles from above is at most 2 n - 1 ranges.
     """
-    n = program.n_instructions
+    n, u = program.n_instructions, program.n_slots
     fits = program.aligned <= program.capacity
-    operand = program.slot_role != OUT
-    first, last = np.full(program.n_buffers, n), np.full(program.n_buffers, -1)
-    np.minimum.at(first, program.slot_buffer, program.slot_time)
-    np.maximum.at(last, program.slot_buffer[operand], program.slot_time[operand])
+    # A group takes its places when its first slot is decided.
+    head = _columns(program)[at.HEAD]
+    first, last = program.slot_time[np.where(head >= 0, head, _first_slots(program))], _last_uses(program)
     alive = np.zeros(n + 1, np.int64)
     some = fits & (last > first)
     np.add.at(alive, first[some], 1)
@@ -57,7 +56,7 @@ def most_rects(program: Program, window: int) -> int:
     ending = np.bincount(program.slot_time[fits[program.slot_buffer]], minlength=n).cumsum()
     back = min(n, window + FORGET)
     recent = ending - np.concatenate([np.zeros(back, np.int64), ending[: n - back]])
-    return 2 * max(1, min(program.n_slots, int((recent + alive.cumsum()[:n]).max())))
+    return 2 * max(1, min(u, int((recent + alive.cumsum()[:n]).max())))
 
 
 class Rows(NamedTuple):
@@ -138,6 +137,8 @@ class MemoryStorage:
         store.moved[slot, :u] = instance.slot_bytes
         store.buffers[slot, :b, at.UNITS], store.buffers[slot, :b, at.BYTES] = units, instance.size
         store.buffers[slot, :b, at.FROM] = instance.defined + 1
+        for column, values in _columns(instance).items():
+            store.buffers[slot, :b, column] = values
         store.demand[slot, :b] = instance.copy_time
         store.facts[slot, :u] = slot_facts(instance)
 
@@ -170,8 +171,36 @@ class MemoryStorage:
 
 def _until(program: Program) -> Array:
     """Return (U,) int32: for results of temps that are used later the instruction of the last use, else -1."""
+    temp = program.buffer_kind[program.slot_buffer] == TEMP
+    return np.where((program.slot_role == OUT) & temp, _last_uses(program)[program.slot_buffer], -1)
+
+
+def _last_uses(program: Program) -> Array:
+    """Return (B,) int32, the instruction in which each buffer is an operand last, -1 for none."""
     last = np.full(program.n_buffers, -1, np.int32)
     operand = program.slot_role != OUT
     np.maximum.at(last, program.slot_buffer[operand], program.slot_time[operand])
-    temp = program.buffer_kind[program.slot_buffer] == TEMP
-    return np.where(~operand & temp, last[program.slot_buffer], -1)
+    return last
+
+
+def _first_slots(program: Program) -> Array:
+    """Return (B,) int64, the first slot of each buffer."""
+    first = np.full(program.n_buffers, program.n_slots)
+    np.minimum.at(first, program.slot_buffer, np.arange(program.n_slots))
+    return first
+
+
+def _columns(program: Program) -> dict[int, Array]:
+    """Return the columns of Store.buffers on first and last slots and on sync groups."""
+    b, capacity = program.n_buffers, program.capacity // program.align
+    first, last = _first_slots(program), _last_uses(program)
+    units = np.minimum(program.aligned // program.align, capacity + 1)
+    never = (units > capacity) | (program.buffer_kind == OUTPUT) | (last < 0)
+    head, after = np.full(b, -1), np.full(b, -1)
+    block, copies = units.copy(), np.zeros(b, np.int64)
+    for members in program.sync_groups:
+        order = members[np.argsort(first[members])]
+        head[order], after[order[:-1]] = first[order[0]], order[1:]
+        block[order] = -1 if never[order].any() else units[order].sum()
+        copies[order] = (program.defined[order[1:]] < 0).any()
+    return {at.FIRST: first, at.LAST: last, at.HEAD: head, at.AFTER: after, at.BLOCK: block, at.COPIES: copies}

@@ -50,8 +50,9 @@ def prefer(
     """Return the legal action that a preference means at the slot to be decided.
 
     ``drop``: Drop, and NoCopy where that is illegal. ``cautious``: NoCopy; where that is illegal Copy, if the slot then
-    saves at least the stall and more than ``theta`` times what the copy takes of slow memory; else Drop. ``force``:
-    NoCopy, else Copy, else Drop. ``spill``: Drop where fast memory holds the only copy, else as cautious.
+    saves at least the stall and more than ``theta`` times what the copy takes of slow memory; else Drop, unless its
+    group is fast. ``force``: NoCopy, else Copy, else Drop. ``spill``: Drop where fast memory holds the only copy, else
+    as cautious.
     """
     k, now, legal, entry = totals[SLOT], totals[NOW], totals[LEGAL], totals[ENTRY]
     may_drop, may_keep, may_copy = legal >> DROP & 1 == 1, legal >> NOCOPY & 1 == 1, legal >> COPY & 1 == 1
@@ -60,7 +61,7 @@ def prefer(
         return DROP
     if may_keep:
         return NOCOPY
-    if preference == FORCE:
+    if preference == FORCE or not may_drop:
         return COPY
     before = time_of(work[now, COMPUTE], totals[SLOW], totals[FAST], real)
     after = time_of(work[now, COMPUTE], totals[SLOW] - moved[k], totals[FAST] + moved[k], real)
