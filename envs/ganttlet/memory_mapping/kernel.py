@@ -124,5 +124,8 @@ def step_rows(
             reward[i] = gain / real[ALL_SLOW]
         elif over:
             reward[i] = 1.0 - values[0, i] / real[ALL_SLOW]
-        show_row(i, size, real, work, slots, moved, buffers, demand, facts_[v], totals, row, left, rects, values, out)
+        facts = facts_[v]
+        show_row(
+            i, size, real, work, total, slots, moved, buffers, demand, facts, totals, row, left, rects, values, out
+        )
     return settle(flags, limit)
