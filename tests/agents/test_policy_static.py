@@ -23,7 +23,7 @@ from ganttlet_agents.policy.scoring import PolicyScorer  # noqa: E402
 from ganttlet_agents.policy.static import check_static  # noqa: E402
 from ganttlet_agents.policy.statics import Statics  # noqa: E402
 from ganttlet_agents.search import beam, greedy, sample  # noqa: E402
-from policies import make_network, tensors  # noqa: E402
+from policies import make_network, play, random_obs, tensors  # noqa: E402
 
 assert ganttlet.__version__
 ENV = "ganttlet/MemoryMapping-v0"
@@ -209,6 +209,29 @@ def spec(edges=(), over="context", fixed=True):
 def test_graphs_that_cannot_be_split(graph, message):
     with pytest.raises(InputError, match=message):
         GraphPolicy(Schema.of(graph), NetworkConfig(encoder="pointer", width=8, static_rounds=1))
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_nodes_that_are_moved_together_still_point_at_the_same(encoder, monkeypatch):
+    """Masked nodes anywhere, and a focus on a node that never changes."""
+    graph = GraphSpec(
+        (NodeType("step", 12, (F,)), NodeType("part", 6, static_features=(F,), fixed=True)),
+        (EdgeType("at", "step", "part", "pointer"), EdgeType("near", "part", "part", "list", 5, static=True)),
+        (F,),
+        (("here", "part"),),
+        ("only",),
+        (Segment("step"), Segment("context")),
+    )
+    network, obs = make_network(graph, encoder, static_rounds=2), random_obs(graph, 7, share=0.4)
+    results = []
+    for crowded in (0.0, 1.1):
+        monkeypatch.setattr("ganttlet_agents.policy.batch.CROWDED", crowded)
+        results.append(play(network, obs))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+    lost = {**obs, "focus_here": np.full_like(obs["focus_here"], -1)}
+    changed = ~np.isclose(play(network, lost)[1], results[1][1], atol=1e-4)
+    assert changed.tolist() == (obs["focus_here"][:, 0] >= 0).tolist()
 
 
 def test_what_is_called_constant_must_be_declared_so():
