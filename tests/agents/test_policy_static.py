@@ -19,7 +19,7 @@ from ganttlet_agents.policy.checkpoint import Card, LoadedPolicy, load_checkpoin
 from ganttlet_agents.policy.config import NetworkConfig  # noqa: E402
 from ganttlet_agents.policy.network import GraphPolicy  # noqa: E402
 from ganttlet_agents.policy.schema import Schema  # noqa: E402
-from ganttlet_agents.policy.scoring import PolicyScorer  # noqa: E402
+from ganttlet_agents.policy.scoring import PolicyEvaluator, PolicyScorer  # noqa: E402
 from ganttlet_agents.policy.static import check_static  # noqa: E402
 from ganttlet_agents.policy.statics import Statics  # noqa: E402
 from ganttlet_agents.search import beam, greedy, sample  # noqa: E402
@@ -60,14 +60,14 @@ def test_by_number_and_as_observed_are_the_same(encoder, source):
     if "pool_size" in source:
         shown = make(**source)
     network = network_of(shown, encoder)
-    score, statics = PolicyScorer(network, "cpu", indexed), Statics(network, indexed.static)
+    judge, statics = PolicyEvaluator(network, "cpu", indexed), Statics(network, indexed.static)
     shown.reset(seed=1)
     indexed.reset(seed=1)
     for _ in range(25):
         live = tensors(indexed.live_observation)
         expected = [part.detach().numpy() for part in network(tensors(shown.live_observation))]
         trained = [part.detach().numpy() for part in network(live, statics.of(live))]
-        for found in (score.judge(indexed.live_observation), trained):
+        for found in (judge(indexed.live_observation), trained):
             np.testing.assert_allclose(found[0], expected[0], rtol=1e-4, atol=1e-4)
             np.testing.assert_allclose(found[1], expected[1], rtol=1e-4, atol=1e-4)
         actions = some_actions(shown, rng)
