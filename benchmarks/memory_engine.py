@@ -45,7 +45,13 @@ BATCH = 64
 PROGRAMS = ("bert_base_b4_t128", "lstm2_t24_b32")
 HARDWARE = ("tpu_v4i_like", "tight")
 PLACEMENTS = ("first_fit", "best_fit", "reserve")
-VIEWS: dict[str, dict[str, Any]] = {"window": {}, "slot": {"observation": "slot"}}
+VIEWS: dict[str, dict[str, Any]] = {
+    "window": {},
+    "slot": {"observation": "slot"},
+    "program": {"observation": "program"},
+    "program by number": {"observation": "program", "static": "index"},
+    "picture": {"picture": True},
+}
 CHAIN = {"name": "random", "skip": 0.3, "reuse": 0.2, "pressure": [1.0, 1.0]}
 CELLS = {"name": "recurrent", "layers": [2, 2], "pressure": [1.0, 1.0]}
 TRAINING = {"name": "training", "pressure": [1.0, 1.0]}

@@ -75,10 +75,7 @@ def engine(table: Table) -> str:
         return NONE
     programs = data["programs"]
     kinds = list(next(iter(programs.values()))["decisions/s"])
-    lines = [
-        [name, part["slots"], *(f"{part['decisions/s'][kind] / 1e6:.2f} M" for kind in kinds)]
-        for name, part in programs.items()
-    ]
+    lines = [[kind, *(f"{part['decisions/s'][kind] / 1e6:.2f} M" for part in programs.values())] for kind in kinds]
     longer = [
         [name, *(f"{one['kernel']} / {one['with observation, batch of 8']:,}" for one in part)]
         for name, part in data["nanoseconds per slot, against"].items()
@@ -91,7 +88,7 @@ def engine(table: Table) -> str:
     ]
     made = f"Made by `{data['command']}` on {data['machine']}."
     return "\n\n".join([
-        table(["decisions/s", "slots", *kinds], lines),
+        table(["decisions/s", *(f"{name}, {part['slots']} slots" for name, part in programs.items())], lines),
         table(head, longer),
         table(["µs per row, state and observation", "copy", "snapshot", "restore"], copies),
         made,

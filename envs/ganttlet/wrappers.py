@@ -20,7 +20,7 @@ class GraphObservation(gym.ObservationWrapper[GraphInstance, Any, dict[str, np.n
     Nodes of all types follow each other in the order of the GraphSpec; a node's row is a one-hot of its type, then the
     features of every type side by side (zero for the other types), static ones included. An edge's row is a one-hot
     of its type, then the features of every edge type. The action mask is in ``info["action_mask"]``; the context is
-    left out, and so are dense edges.
+    left out, and so are dense edges and pictures.
 
     Attributes:
         first_node: name of the node type -> index of its first node in the last observation.

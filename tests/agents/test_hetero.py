@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ganttlet.core.errors import InputError
-from ganttlet.core.graph import EdgeType, Feature, GraphSpec, NodeType, Segment
+from ganttlet.core.graph import EdgeType, Feature, GraphSpec, NodeType, Picture, Segment
 from ganttlet.job_shop.env import JobShopVectorEnv
 
 pytest.importorskip("torch_geometric", reason="torch-geometric is not installed")
@@ -74,3 +74,11 @@ def test_what_it_cannot_use_is_told():
     indexed = JobShopVectorEnv(2, observation="graph", static="index")
     with pytest.raises(InputError, match="op_static"):
         to_hetero_data(indexed.graph, indexed.reset(seed=0)[0])
+
+
+def test_pictures_stand_beside_the_nodes():
+    feature = Feature("x", 0, 9)
+    graph = GraphSpec((NodeType("a", 3, (feature,)),), pictures=(Picture("map", (feature,), 2, 4),))
+    obs = graph.allocate(2)
+    obs["map"][:] = np.arange(16).reshape(2, 1, 2, 4)
+    np.testing.assert_array_equal(to_hetero_data(graph, obs)["map"].numpy(), obs["map"])

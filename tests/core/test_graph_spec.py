@@ -7,7 +7,7 @@ import pytest
 from gymnasium import spaces
 
 from ganttlet.core.errors import InputError
-from ganttlet.core.graph import EdgeType, Feature, GraphSpec, NodeType, Segment
+from ganttlet.core.graph import EdgeType, Feature, GraphSpec, NodeType, Picture, Segment
 
 F, G, H = Feature("f", -1, 1), Feature("g", 0, 5), Feature("h", 2, 3)
 SPEC = GraphSpec(
@@ -165,3 +165,22 @@ def test_a_wrong_spec_is_refused(parts, named):
 def test_features_are_bounded(low, high):
     with pytest.raises(InputError, match="feature 'x': expected finite low < high"):
         Feature("x", low, high)
+
+
+def test_pictures():
+    spec = GraphSpec(SPEC.nodes, pictures=(Picture("map", (F, H), 3, 4), Picture("row", (G,), 1, 5)))
+    arrays, space = spec.allocate(2), spec.observation_space()
+    assert (arrays["map"].shape, arrays["row"].shape) == ((2, 2, 3, 4), (2, 1, 1, 5))
+    assert arrays["map"].dtype == space["map"].dtype == np.float32
+    assert (space["map"].low[:, 1, 2].tolist(), space["map"].high[:, 2, 3].tolist()) == ([-1, 2], [1, 3])
+    assert {"map", "row"} <= set(spec.allocate(1, static=False))
+    assert spec.schema()["pictures"] == {"map": ["f", "h"], "row": ["g"]}
+    assert "pictures" not in SPEC.schema()
+    for picture, message in (
+        (Picture("map", (), 1, 1), "'map': expected a count of at least 1"),
+        (Picture("map", (F,), 0, 1), "'map': expected a count of at least 1"),
+        (Picture("map", (F, F), 1, 1), "feature 'f': given twice"),
+        (Picture("task", (F,), 1, 1), "observation key 'task': given twice"),
+    ):
+        with pytest.raises(InputError, match=message):
+            GraphSpec(SPEC.nodes, pictures=(picture,))

@@ -169,8 +169,13 @@ def test_replay_of_nothing_fast_is_all_drop():
     ("options", "message"),
     [
         ({"placement": "worst_fit"}, "placement"),
-        ({"reward": "static"}, "reward"),
+        ({"reward": "dense"}, "reward"),
+        ({"supply": "free"}, "supply"),
         ({"observation": "picture"}, "observation"),
+        ({"picture": 3}, "picture: expected True, False or an even number, got 3"),
+        ({"picture": 0}, "picture: expected an integer of at least 1"),
+        ({"picture": "yes"}, "picture"),
+        ({"static": "index"}, "static='index': this observation has no static blocks"),
         ({"window": 0}, "window"),
         ({"lookahead": 0}, "lookahead"),
         ({"residents": -1}, "residents"),
@@ -179,7 +184,8 @@ def test_replay_of_nothing_fast_is_all_drop():
         ({"max_slots": 2}, "max_slots=2"),
         ({"max_rects": 1}, "max_rects=1"),
         ({"preset": "paper"}, "preset"),
-        ({"dead_ends": True}, "dead_ends"),
+        ({"dead_ends": 1}, "dead_ends: expected True or False"),
+        ({"backup": False}, "backup: False needs dead_ends=True"),
     ],
 )
 def test_wrong_options_are_named(options, message):

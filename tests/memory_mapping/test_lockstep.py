@@ -17,7 +17,8 @@ from reference.memory_walk import walk
 
 SHOWN = st.fixed_dictionaries(
     {
-        "observation": st.sampled_from(["window", "window", "slot"]),
+        "observation": st.sampled_from(["window", "program", "slot"]),
+        "picture": st.sampled_from([False, False, 2, 6, 32]),
         "lookahead": st.sampled_from([1, 3, 64]),
         "residents": st.sampled_from([1, 2, 64]),
     }

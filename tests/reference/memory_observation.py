@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 
-from ganttlet.core.graph import GraphSpec
+from ganttlet.core.graph import GraphSpec, Picture
 from reference.memory_mapping import COPY, DROP, NO_COPY, Rectangle, ReferenceMapping, Slot
 
 FAR = 1000.0
@@ -44,7 +45,117 @@ class Shown:
                 "slot_next_index": padded([self.next_index(at, ahead) for at in ahead], counts["slot"], fill=-1),
                 "slot_resident_index": padded([self.holder(at, listed) for at in ahead], counts["slot"], fill=-1),
             }
+            if "buffer" in counts:
+                found |= self.program() | self.pointers(ahead, listed)
+        for picture in self.graph.pictures:
+            found[picture.name] = self.profile(picture) if picture.name == "profile" else self.supply(picture)
         return {key: np.array(value) for key, value in found.items()}
+
+    # The whole program.
+
+    def program(self) -> dict[str, Any]:
+        """Instructions and buffers, and the slots as edges between them."""
+        play, counts = self.play, {node.name: node.count for node in self.graph.nodes}
+        times, buffers = range(len(play.compute)), range(len(play.size))
+        facts = [self.facts(at) for at in range(len(play.slots))]
+        most = next(edge.count for edge in self.graph.edges if edge.name == "uses")
+        ends = [(slot.time, slot.buffer) for slot in play.slots]
+        return {
+            "instruction_static": padded([self.instruction_row(time) for time in times], counts["instruction"], 8),
+            "instruction_mask": padded([1] * len(times), counts["instruction"]),
+            "buffer_static": padded([self.buffer_row(b) for b in buffers], counts["buffer"], 9),
+            "buffer_mask": padded([1] * len(buffers), counts["buffer"]),
+            "follows_index": padded([*times[1:], -1], counts["instruction"], fill=-1),
+            "uses_index": padded(ends, most, 2, fill=-1).T,
+            "uses": padded([[row[0], row[4], row[5], row[6]] for row in facts], most, 4),
+        }
+
+    def instruction_row(self, time: int) -> list[float]:
+        play = self.play
+        mine = [slot for slot in play.slots if slot.time == time]
+        total = sum(slot.bytes for slot in mine)
+        slowly, fast = play.length(time, total, 0), play.length(time, 0, total)
+        return [
+            self.time(play.compute[time]),
+            self.time(1e6 * total / play.slow),
+            self.time(1e6 * total / play.fast),
+            self.time(slowly - fast),
+            self.time(slowly - 1e6 * total / play.slow),
+            near(sum(not slot.is_result for slot in mine)),
+            near(sum(slot.is_result for slot in mine)),
+            time / len(play.compute),
+        ]
+
+    def buffer_row(self, b: int) -> list[float]:
+        play, count = self.play, len(self.play.compute)
+        mine = [slot for slot in play.slots if slot.buffer == b]
+        times = [slot.time for slot in mine]
+        return [
+            float(self.kinds[b] in (0, 1, 2)),
+            float(self.kinds[b] == 4),
+            near(play.aligned(b) / self.room),
+            self.time(play.us(play.size[b])),
+            near(sum(not slot.is_result for slot in mine)),
+            self.time(sum(self.gain(slot) for slot in mine)),
+            near(max(times) - min(times)),
+            min(times) / count,
+            max(times) / count,
+        ]
+
+    def pointers(self, ahead: range, listed: list[Rectangle]) -> dict[str, Any]:
+        """Where the window is in the program."""
+        counts, slots = {node.name: node.count for node in self.graph.nodes}, self.play.slots
+        return {
+            "slot_instruction_index": padded([slots[at].time for at in ahead], counts["slot"], fill=-1),
+            "slot_buffer_index": padded([slots[at].buffer for at in ahead], counts["slot"], fill=-1),
+            "resident_buffer_index": padded([one.buffer for one in listed], counts["resident"], fill=-1),
+        }
+
+    # Pictures.
+
+    def profile(self, picture: Picture) -> np.ndarray:
+        """What is occupied, dirty, kept and urgent, piece by piece of the offsets between all edges."""
+        play, found = self.play, np.zeros((4, picture.height, picture.width))
+        if play.over or not self.top:
+            return found
+        width = self.top / picture.width
+        edges = {column * width for column in range(picture.width + 1)}
+        taken = [*play.rectangles, *play.reserved.values()]
+        for one in taken:
+            edges |= {float(one.offset), float(one.offset + play.aligned(one.buffer))}
+        cuts = sorted(edges)
+        for low, high in itertools.pairwise(cuts):
+            over = [r for r in taken if r.offset < high and low < r.offset + play.aligned(r.buffer)]
+            mine = [r for r in self.residents if r.offset < high and low < r.offset + play.aligned(r.buffer)]
+            column, share = min(picture.width - 1, int((low + high) / 2 / width)), (high - low) / width
+            for row in range(picture.height):
+                time = play.now - picture.height // 2 + row
+                if time < max(0, play.now - play.window):
+                    continue
+                used = any(one.end >= time for one in over)
+                until = [play.slots[self.slots_of(one)[0]].time for one in mine]
+                dirty = any(one.buffer in play.dirty for one in mine)
+                found[0, row, column] += share * used
+                found[1, row, column] += share * (used and dirty)
+                found[2, row, column] += share * (bool(mine) and not dirty and not used and until[0] >= time)
+                if mine and play.now <= time <= until[0]:
+                    found[3, row, column] += share / (1 + until[0] - time)
+        return found
+
+    def supply(self, picture: Picture) -> np.ndarray:
+        """Idle time of slow memory, left behind and to come."""
+        play, found = self.play, np.zeros((2, 1, picture.width))
+        for column in range(picture.width):
+            time = play.now - picture.width // 2 + column
+            if play.over or not max(0, play.now - play.window) <= time < len(play.compute):
+                continue
+            if time < play.now:
+                found[0, 0, column] = self.time(play.left_at(time))
+            else:
+                found[1, 0, column] = self.time(
+                    play.length_all_slow(time) - play.us(sum(slot.bytes for slot in play.slots if slot.time == time))
+                )
+        return found
 
     # What is kept.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ganttlet.core.errors import InputError
 from ganttlet.core.graph import GraphSpec
 from ganttlet.core.options import as_number, as_seed
+from ganttlet.core.vector_env import BatchEnv
 from ganttlet_agents.policy.checkpoint import LoadedPolicy, load_checkpoint
 
 
@@ -21,11 +22,15 @@ class Policy:
     Attributes:
         card: what the checkpoint says of itself; ``card.env_kwargs`` are the options its environment needs.
         network: the GraphPolicy, a plain ``torch.nn.Module``.
+
+    Args:
+        loaded: the checkpoint.
+        batch: the native batch whose observations it is given; needed under ``static="index"``.
     """
 
-    def __init__(self, loaded: LoadedPolicy) -> None:
+    def __init__(self, loaded: LoadedPolicy, batch: BatchEnv | None = None) -> None:
         self.card, self.network = loaded.card, loaded.network
-        self._score = loaded.scorer()
+        self._score = loaded.scorer() if batch is None else loaded.scorer().bound_to(batch)
         self.seed(0)
 
     def seed(self, seed: int) -> None:
@@ -64,7 +69,8 @@ def load_policy(path: str | Path, env: Any = None, device: str = "cpu") -> Polic
 
     Args:
         path: for example "job_shop" or "runs/job_shop/quick-1".
-        env: the environment or batch it is to play, whose observation is checked; None skips the check.
+        env: the environment or batch it is to play, whose observation is checked; None skips the check. Needed where
+            it shows ``static="index"``.
         device: "cpu", "cuda" or "auto".
 
     Raises:
@@ -72,9 +78,12 @@ def load_policy(path: str | Path, env: Any = None, device: str = "cpu") -> Polic
             the file or the field.
     """
     loaded = load_checkpoint(path, device)
-    if env is not None:
-        graph = getattr(getattr(env, "unwrapped", env), "graph", None)
-        if not isinstance(graph, GraphSpec):
-            raise InputError("env: is no ganttlet environment (it has no GraphSpec)")
-        loaded.check_graph(graph, "env")
-    return Policy(loaded)
+    if env is None:
+        return Policy(loaded)
+    base = getattr(env, "unwrapped", env)
+    graph = getattr(base, "graph", None)
+    if not isinstance(graph, GraphSpec):
+        raise InputError("env: is no ganttlet environment (it has no GraphSpec)")
+    loaded.check_graph(graph, "env")
+    batch = getattr(base, "batch", base)
+    return Policy(loaded, batch if isinstance(batch, BatchEnv) else None)

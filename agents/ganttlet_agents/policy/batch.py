@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from ganttlet.core.errors import InputError
-from ganttlet_agents.policy.schema import CONTEXT, Schema, Segment
+from ganttlet_agents.policy.schema import CONTEXT, Edge, Schema, Segment
 
 ILLEGAL = -1e8
 # Nodes are moved together where no row has more than this share of the positions up to its last one.
@@ -37,6 +37,7 @@ class GraphBatch:
         counts: node or edge type -> padded count of items.
         there: node type -> (B, N) bool over the padded space, cut behind the last real node.
         moved: node type -> (B, N) int64, the place of each node of the padded space; types moved together only.
+        pictures: picture -> (B, channels, height, width) float32.
     """
 
     nodes: dict[str, Tensor]
@@ -51,33 +52,91 @@ class GraphBatch:
     counts: dict[str, int]
     there: dict[str, Tensor]
     moved: dict[str, Tensor]
+    pictures: dict[str, Tensor] = field(default_factory=dict)
 
     def place(self, name: str, row: Tensor, item: Tensor) -> Tensor:
         """Return where nodes ``item`` (M,) of the padded space stand in ``row`` (M,)."""
         return self.moved[name][row, item] if name in self.moved else item
 
 
-def prepare(schema: Schema, obs: Obs) -> GraphBatch:
+def prepare(schema: Schema, obs: Obs, links: Sequence[Edge] = ()) -> GraphBatch:
     """Return ``obs`` (tensors with a leading batch axis) cut to its largest real counts.
+
+    Args:
+        schema: what is read.
+        obs: the observation.
+        links: further pointer edges, from nodes of ``schema`` to others, which keep their numbers.
 
     Raises:
         InputError: if a block is missing, for instance under ``static="index"``, or has other features or actions.
     """
     try:
-        return _prepare(schema, obs)
+        return _prepare(schema, obs, links)
     except KeyError as error:
-        raise InputError(
-            f"observation: key {error.args[0]!r} is missing; make the environment with the options the policy was "
-            "trained with, and static='observe'"
-        ) from None
+        raise _missing(error) from None
 
 
-def _prepare(schema: Schema, obs: Obs) -> GraphBatch:
+def prepare_static(schema: Schema, obs: Obs) -> GraphBatch:
+    """Return the nodes and edges of ``schema``, which has nothing else, cut to the largest real counts; none is moved.
+
+    Raises:
+        InputError: as :func:`prepare`.
+    """
+    try:
+        kept = {name: _cut(obs[f"{name}_mask"] != 0) for name in schema.nodes}
+        nodes, pointers, lists, edges, _ = _graph(schema, obs, kept)
+    except KeyError as error:
+        raise _missing(error) from None
+    masks = {name: one.mask for name, one in kept.items()}
+    none = next(iter(masks.values()))[:, :0]
+    return GraphBatch(nodes, masks, pointers, lists, edges, none.float(), {}, None, none, {}, {}, {})
+
+
+def _missing(error: KeyError) -> InputError:
+    return InputError(
+        f"observation: key {error.args[0]!r} is missing; make the environment with the options the policy was "
+        "trained with, and static='observe'"
+    )
+
+
+def _prepare(schema: Schema, obs: Obs, links: Sequence[Edge]) -> GraphBatch:
     legal = obs["action_mask"] != 0
     if legal.ndim != 2:
         raise InputError("observation: expected a leading batch axis; for one environment pass {key: value[None], …}")
     rows = legal.shape[0]
     kept = {name: _keep(obs[f"{name}_mask"] != 0) for name in schema.nodes}
+    nodes, pointers, lists, edges, counts = _graph(schema, obs, kept)
+    for edge in links:
+        source = kept[edge.source]
+        pointers[edge.name] = source.take(obs[f"{edge.name}_index"]).long().masked_fill(~source.mask, -1)
+    context = obs[CONTEXT] if schema.context else legal.new_zeros((rows, 0), dtype=torch.float32)
+    _check_width(CONTEXT, context, schema.context)
+    focus = {
+        name: kept[target].find(obs[f"focus_{name}"].long().reshape(rows, 1)).squeeze(1)
+        for name, target in schema.focus.items()
+    }
+    phase = obs["phase"].long().reshape(rows) if schema.phases else None
+    actions = sum(
+        segment.logits * (1 if segment.over == CONTEXT else counts[segment.over]) for segment in schema.segments
+    )
+    if actions != legal.shape[1]:
+        raise InputError(f"observation: 'action_mask' has {legal.shape[1]} actions, the policy expects {actions}")
+    masks = {name: one.mask for name, one in kept.items()}
+    there = {name: one.full[:, : one.end] for name, one in kept.items()}
+    moved = {name: one.place for name, one in kept.items() if one.place is not None}
+    pictures = {name: obs[name] for name in schema.pictures}
+    for name, picture in pictures.items():
+        _check_width(name, picture.movedim(1, -1), schema.pictures[name])
+    return GraphBatch(
+        nodes, masks, pointers, lists, edges, context, focus, phase, legal, counts, there, moved, pictures
+    )
+
+
+Parts = tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor], dict[str, Tensor], dict[str, int]]
+
+
+def _graph(schema: Schema, obs: Obs, kept: Mapping[str, _Kept]) -> Parts:
+    """Return the fields nodes, pointers, lists, edges and counts of a GraphBatch."""
     masks = {name: one.mask for name, one in kept.items()}
     counts = {name: one.full.shape[1] for name, one in kept.items()}
     nodes = {}
@@ -110,21 +169,7 @@ def _prepare(schema: Schema, obs: Obs) -> GraphBatch:
         if given is not None:
             edges[edge.name] = given
             _check_width(edge.name, given, edge.features)
-    context = obs[CONTEXT] if schema.context else legal.new_zeros((rows, 0), dtype=torch.float32)
-    _check_width(CONTEXT, context, schema.context)
-    focus = {
-        name: kept[target].find(obs[f"focus_{name}"].long().reshape(rows, 1)).squeeze(1)
-        for name, target in schema.focus.items()
-    }
-    phase = obs["phase"].long().reshape(rows) if schema.phases else None
-    actions = sum(
-        segment.logits * (1 if segment.over == CONTEXT else counts[segment.over]) for segment in schema.segments
-    )
-    if actions != legal.shape[1]:
-        raise InputError(f"observation: 'action_mask' has {legal.shape[1]} actions, the policy expects {actions}")
-    there = {name: one.full[:, : one.end] for name, one in kept.items()}
-    moved = {name: one.place for name, one in kept.items() if one.place is not None}
-    return GraphBatch(nodes, masks, pointers, lists, edges, context, focus, phase, legal, counts, there, moved)
+    return nodes, pointers, lists, edges, counts
 
 
 @dataclass
@@ -160,13 +205,18 @@ class _Kept:
 def _keep(full: Tensor) -> _Kept:
     end, most = _end(full), max(1, int(full.sum(1).max()))
     if most > CROWDED * end:
-        return _Kept(full, end, full[:, :end])
+        return _cut(full)
     place = torch.where(full, full.cumsum(1) - 1, -1)
     index = place.new_zeros((len(full), most))
     row, item = full.nonzero(as_tuple=True)
     index[row, place[row, item]] = item
     mask = torch.arange(most, device=full.device) < full.sum(1, keepdim=True)
     return _Kept(full, end, mask, index, place)
+
+
+def _cut(full: Tensor) -> _Kept:
+    end = _end(full)
+    return _Kept(full, end, full[:, :end])
 
 
 def _end(mask: Tensor) -> int:

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -23,8 +22,9 @@ from ganttlet.core.record import write_atomic
 from ganttlet_agents.policy.config import NetworkConfig
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.policy.schema import Schema
+from ganttlet_agents.policy.scoring import PolicyScorer
 from ganttlet_agents.policy.shipped import CARD, WEIGHTS, find_checkpoint
-from ganttlet_agents.search.decode import Scorer
+from ganttlet_agents.policy.static import check_static
 
 FORMAT = 1
 # Fields of the card that are texts; the others are mappings.
@@ -70,20 +70,9 @@ class LoadedPolicy:
     card: Card
     device: str
 
-    def scorer(self) -> Scorer:
+    def scorer(self) -> PolicyScorer:
         """Return observations (arrays, batch axis first) -> logits (rows, A) float32."""
-        device = torch.device(self.device)
-        network = self.network.eval()
-
-        def score(obs: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-            with torch.inference_mode():
-                # PyTorch warns of arrays that may not be written to.
-                arrays = {key: np.require(part, requirements=("C", "W")) for key, part in obs.items()}
-                tensors = {key: torch.from_numpy(part).to(device) for key, part in arrays.items()}
-                logits: np.ndarray[Any, Any] = network(tensors)[0].cpu().numpy()
-            return logits
-
-        return score
+        return PolicyScorer(self.network, self.device)
 
     def check_graph(self, graph: Any, what: str = "environment") -> None:
         """Raise InputError naming the first field in which a GraphSpec differs from the one trained on."""
@@ -93,6 +82,8 @@ class LoadedPolicy:
                 f"{what}: its observation is not the one the policy was trained on: {difference}; "
                 f"make it with {self.card.env_kwargs}"
             )
+        if self.network.static is not None:
+            check_static(graph)
 
 
 def save_checkpoint(folder: str | Path, network: GraphPolicy, card: Card) -> None:

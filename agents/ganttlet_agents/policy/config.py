@@ -27,14 +27,18 @@ class NetworkConfig:
     """Attention heads."""
     hidden: int = 128
     """Width inside feed-forward parts."""
+    static_rounds: int = 0
+    """Rounds of messages in the part of the graph that never changes, which is then embedded by itself, once per
+    instance under static="index", and read through pointers; 0: no part by itself."""
 
     def __post_init__(self) -> None:
         check_choice("network: encoder", self.encoder, ENCODERS)
         for field in fields(self):
             value = getattr(self, field.name)
             whole = isinstance(value, int) and not isinstance(value, bool)
-            if field.name != "encoder" and not (whole and 1 <= value <= LARGEST):
-                raise InputError(f"network: {field.name}: expected an integer in 1 … {LARGEST}, got {value!r}")
+            least = 0 if field.name == "static_rounds" else 1
+            if field.name != "encoder" and not (whole and least <= value <= LARGEST):
+                raise InputError(f"network: {field.name}: expected an integer in {least} … {LARGEST}, got {value!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain-data form."""

@@ -28,7 +28,7 @@ def to_hetero_data(graph: GraphSpec, obs: Mapping[str, Any]) -> HeteroData:
         Per node type ``x`` (nodes, features then static features) float32, ``batch`` (nodes,) int64, the row each
         node is of, and ``index`` (nodes,) int64, its position in the padded row; per list or pointer edge type
         ``edge_index`` (2, edges) int64 under (source, name, target), and ``edge_attr`` where there are features;
-        ``context`` (B, C).
+        ``context`` (B, C); each picture (B, channels, height, width) under its name.
 
     Raises:
         InputError: if a block is missing, for instance under ``static="index"``.
@@ -59,4 +59,6 @@ def to_hetero_data(graph: GraphSpec, obs: Mapping[str, Any]) -> HeteroData:
             store.edge_attr = tensors[edge.name][keep]
     if graph.context:
         data.context = tensors["context"]
+    for picture in graph.pictures:
+        setattr(data, picture.name, tensors[picture.name])
     return data

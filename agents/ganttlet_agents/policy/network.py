@@ -22,7 +22,9 @@ from ganttlet_agents.policy.batch import (
 from ganttlet_agents.policy.config import NetworkConfig
 from ganttlet_agents.policy.encoders import make_encoder
 from ganttlet_agents.policy.encoders.base import Encoded
+from ganttlet_agents.policy.pictures import PictureNet
 from ganttlet_agents.policy.schema import CONTEXT, Schema
+from ganttlet_agents.policy.static import Embedded, StaticEncoder, split
 
 
 class GraphPolicy(nn.Module):
@@ -30,21 +32,30 @@ class GraphPolicy(nn.Module):
 
     Weights depend on the schema's names and not on counts, so a policy plays instances of any size. Features enter as
     asinh(x): near 0 unchanged, far out logarithmic, so that longer horizons than those trained on stay in range.
+    Pictures are added to the context. With ``static_rounds`` the nodes that never change are embedded apart from the
+    others, which take up those that they point at.
 
     Args:
         schema: ``Schema.of(env.unwrapped.graph)``.
         config: the network's shape.
+
+    Attributes:
+        moving: the part of the schema that the encoder reads, all of it without ``static_rounds``.
+        static: the encoder of the rest, or None.
     """
 
     def __init__(self, schema: Schema, config: NetworkConfig) -> None:
         super().__init__()
         self.schema, self.config = schema, config
         width, hidden = config.width, config.hidden
-        self.inputs = nn.ModuleDict({name: _mlp(count, hidden, width) for name, count in schema.nodes.items()})
+        parts = split(schema) if config.static_rounds else None
+        self.moving = schema if parts is None else parts.moving
+        self.links = () if parts is None else parts.links
+        self.inputs = nn.ModuleDict({name: _mlp(count, hidden, width) for name, count in self.moving.nodes.items()})
         self.context = _linear(schema.context, width)
         self.focus = nn.ModuleDict({name: nn.Linear(width, width, bias=False) for name in schema.focus})
         self.phase = nn.Embedding(len(schema.phases), width) if schema.phases else None
-        self.encoder = make_encoder(schema, config)
+        self.encoder = make_encoder(self.moving, config)
         self.heads = nn.ModuleList(
             _mlp(width * self._parts(segment.over), hidden, segment.logits) for segment in schema.segments
         )
@@ -56,30 +67,50 @@ class GraphPolicy(nn.Module):
             }
         )
         self.value = _mlp(width * self._parts(CONTEXT), hidden, 1)
+        self.pictures = nn.ModuleDict({name: PictureNet(count, width) for name, count in schema.pictures.items()})
+        self.static = None if parts is None else StaticEncoder(parts.fixed, config)
+        self.reads = nn.ModuleDict({edge.name: nn.Linear(width, width, bias=False) for edge in self.links})
 
-    def forward(self, obs: Obs) -> tuple[Tensor, Tensor]:
+    def forward(self, obs: Obs, static: Embedded | None = None) -> tuple[Tensor, Tensor]:
         """Return logits (B, A), at most ILLEGAL where the mask forbids, and values (B,).
 
         Args:
             obs: tensors with a leading batch axis, keys as in the environment's observation.
+            static: what the rows read of their instances; without, static blocks in ``obs`` are embedded row by row.
 
         Raises:
             InputError: if a block is missing or has other features, or the encoder is too dense for the instance.
         """
-        batch = prepare(self.schema, obs)
+        batch = prepare(self.moving, obs, self.links)
+        if self.static is not None and static is None:
+            static = self.static.embed(obs)
         nodes = {name: net(torch.asinh(batch.nodes[name])) for name, net in self.inputs.items()}
         around = self.context(torch.asinh(batch.context))
         if self.phase is not None:
             around = around + self.phase(cast(Tensor, batch.phase))
+        for name, net in self.pictures.items():
+            around = around + net(batch.pictures[name])
         nodes = {name: value + around.unsqueeze(1) for name, value in nodes.items()}
+        for edge in self.links:
+            there = cast(Embedded, static).take(edge.target, batch.pointers[edge.name])
+            nodes[edge.source] = nodes[edge.source] + self.reads[edge.name](there)
         encoded: Encoded = self.encoder(batch, nodes)
         for name, link in self.focus.items():
-            chosen = take(encoded.nodes[self.schema.focus[name]], batch.focus[name].unsqueeze(1))
+            if name in batch.focus:
+                chosen = take(encoded.nodes[self.schema.focus[name]], batch.focus[name].unsqueeze(1))
+            else:
+                index = obs[f"focus_{name}"].long().reshape(-1, 1)
+                chosen = cast(Embedded, static).take(self.schema.focus[name], index)
             around = around + link(chosen).squeeze(1)
-        pooled = [masked_mean(encoded.nodes[name], batch.masks[name]) for name in self.schema.nodes]
+        pooled = [
+            masked_mean(encoded.nodes[name], batch.masks[name])
+            if name in self.moving.nodes
+            else cast(Embedded, static).pooled[name]
+            for name in self.schema.nodes
+        ]
         whole = torch.cat([around, *pooled], -1)
         parts = []
-        for some, head in zip(candidates(self.schema, batch), self.heads, strict=True):
+        for some, head in zip(candidates(self.moving, batch), self.heads, strict=True):
             read = whole[some.row] if some.segment.over == CONTEXT else self._items(batch, encoded, some, around)
             parts.append((some, head(read)))
         return scatter_logits(batch, parts), self.value(whole).squeeze(-1)

@@ -46,6 +46,7 @@ class Schema:
         context: number of context features.
         focus: focus name -> node type.
         phases: names of the phases.
+        pictures: picture -> number of channels.
         digest: equal to ``GraphSpec.digest``.
 
     Raises:
@@ -67,6 +68,7 @@ class Schema:
             self.focus: dict[str, str] = dict(self.data["focus"])
             self.phases: tuple[str, ...] = tuple(self.data["phases"])
             self.segments = tuple(Segment(over, logits) for over, logits, _ in self.data["segments"])
+            self.pictures = {name: _count(channels) for name, channels in self.data.get("pictures", {}).items()}
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise InputError(f"schema: cannot be read ({type(error).__name__}: {error})") from None
         self._check()

@@ -102,6 +102,14 @@ def ranking(values: Floats, sign: float) -> Floats:
     return np.where(np.isnan(values), np.inf, sign * values)
 
 
+def bound(score: Any, env: BatchEnv) -> Any:
+    """Return a scorer for the observations of ``env``: one that looks up what the batch shows by number is told where.
+
+    Such a scorer has a method ``bound_to(env)``; others are returned as they are.
+    """
+    return score.bound_to(env) if hasattr(score, "bound_to") else score
+
+
 def legal_logits(score: Scorer, obs: Obs, rows: Ints) -> NDArray[Any]:
     """Return the logits (len(rows), n_actions) of ``rows``, -inf for illegal actions.
 

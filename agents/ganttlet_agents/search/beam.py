@@ -16,6 +16,7 @@ from ganttlet_agents.search.batch import (
     Ints,
     Scorer,
     begin,
+    bound,
     final_values,
     legal_actions,
     legal_logits,
@@ -48,6 +49,7 @@ def beam(
     if width > env.num_envs:
         raise InputError(f"width: expected at most {env.num_envs}, the rows of the batch, got {width}")
     objective, sign = objective_of(env, objective)
+    score = bound(score, env)
     obs = begin(env, instance)
     terminated = np.zeros(env.num_envs, np.bool_)
     # Log-probability of the sequence in each row; -inf where there is none.

@@ -18,6 +18,7 @@ from ganttlet_agents.search.batch import (
     Ints,
     Scorer,
     begin,
+    bound,
     final_values,
     legal_actions,
     legal_logits,
@@ -57,6 +58,7 @@ def decode_many(
     if not len(instances):
         raise InputError("instances: expected at least one")
     objective, _ = objective_of(env, objective)
+    score = bound(score, env)
     found = []
     for first in range(0, len(instances), env.num_envs):
         now = list(instances[first : first + env.num_envs])
@@ -107,6 +109,7 @@ def sample(
         raise InputError("temperature: expected a number greater than 0, got 0")
     quantiles = None if threshold is None else quantiles_of(threshold, env.graph.phases)
     objective, sign = objective_of(env, objective)
+    score = bound(score, env)
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(as_seed("seed", seed)).spawn(samples)]
     all_values = np.full(samples, np.nan)
     best: tuple[float, int, Solution] | None = None

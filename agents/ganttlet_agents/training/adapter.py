@@ -10,6 +10,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from ganttlet.core.vector_env import BatchEnv, Obs
+from ganttlet_agents.policy.statics import NUMBER, Statics
 
 Indices = int | Iterable[int] | None
 Array = np.ndarray[Any, Any]
@@ -53,6 +54,7 @@ class BatchVecEnv(VecEnv):
         env: the batch, not yet reset.
         reward_scale: factor on every reward.
         group: rows of a group; the number of rows is a multiple of it.
+        statics: what looks up the instances of a batch that shows their numbers, while it still holds them.
 
     Attributes:
         played: the decisions of the last step.
@@ -63,8 +65,10 @@ class BatchVecEnv(VecEnv):
 
     played: Played
 
-    def __init__(self, env: BatchEnv, reward_scale: float = 1.0, group: int = 1) -> None:
-        self.env = env
+    def __init__(
+        self, env: BatchEnv, reward_scale: float = 1.0, group: int = 1, statics: Statics | None = None
+    ) -> None:
+        self.env, self.statics = env, statics
         self.reward_scale = reward_scale
         self.group = group
         # Until its first step a batch shows gamma itself. 0 and 1 tell nothing of time.
@@ -157,6 +161,8 @@ class BatchVecEnv(VecEnv):
         page = self._pages[self._page]
         for key, part in self.env.live_observation.items():
             np.copyto(page[key], part)
+        if self.statics is not None:
+            self.statics.meet(page[NUMBER])
         return page
 
     def state(self) -> dict[str, np.ndarray[Any, Any]]:

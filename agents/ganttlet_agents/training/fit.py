@@ -13,6 +13,7 @@ from torch import nn
 from ganttlet.core.errors import InputError
 from ganttlet.core.vector_env import BatchEnv
 from ganttlet_agents.policy.network import GraphPolicy
+from ganttlet_agents.policy.statics import Statics
 from ganttlet_agents.training.config import FitConfig
 from ganttlet_agents.training.draws import sorted_batches
 
@@ -117,12 +118,16 @@ class Fitter:
         config: how.
         sizes: node type by whose highest real index minibatches are sorted.
         rng: draws the minibatches.
+
+    Attributes:
+        statics: what looks up the instances of decisions that show their numbers; None until it is set.
     """
 
     def __init__(
         self, network: GraphPolicy, compiled: Any, config: FitConfig, sizes: str, rng: np.random.Generator
     ) -> None:
         self.network, self.compiled, self.config, self.sizes, self.rng = network, compiled, config, sizes, rng
+        self.statics: Statics | None = None
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate.at(0.0), eps=1e-5)
 
     def fit(self, data: Decisions, spent: float) -> dict[str, float]:
@@ -142,7 +147,9 @@ class Fitter:
         for _ in range(config.n_epochs):
             for chosen in sorted_batches(highest, config.batch_size, self.rng):
                 index = torch.from_numpy(chosen).to(device)
-                logits, values = self.compiled({key: part.index_select(0, index) for key, part in tensors.items()})
+                shown = {key: part.index_select(0, index) for key, part in tensors.items()}
+                known = () if self.statics is None else (self.statics.of(shown),)
+                logits, values = self.compiled(shown, *known)
                 policy_loss = nn.functional.cross_entropy(logits, actions[index])
                 value_loss = nn.functional.mse_loss(values, returns[index])
                 self.optimizer.zero_grad()

@@ -13,6 +13,7 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.record import Instance, Solution
 from ganttlet_agents.evaluation.methods import BoundMethod, parse_methods
 from ganttlet_agents.policy.network import GraphPolicy
+from ganttlet_agents.policy.statics import statics_of
 from ganttlet_agents.search.batch import final_values, objective_of, ranking
 from ganttlet_agents.training.config import ImitationConfig, Schedule, SelfLabellingConfig
 from ganttlet_agents.training.draws import sample_actions
@@ -74,7 +75,7 @@ class _Labeller(ABC):
     def __init__(self, task: Task, network: GraphPolicy, compiled: Any, config: Any, scale: float) -> None:
         self.task, self.network, self.compiled, self.config, self.scale = task, network, compiled, config, scale
         self.rng = np.random.default_rng([task.config.seed, 7])
-        self.fitter = Fitter(network, compiled, config.fit, network.schema.tokens[0], self.rng)
+        self.fitter = Fitter(network, compiled, config.fit, network.moving.tokens[0], self.rng)
         self.timesteps = 0
         self.episodes = 0
         self.round = 0
@@ -88,6 +89,8 @@ class _Labeller(ABC):
         """Label fresh instances and fit to them."""
         instances = self.task.training_instances(self.round, self.config.instances)
         self.spent = spent
+        if self.fitter.statics is not None:
+            self.fitter.statics.keep([])
         data, cost, told = self._label(instances)
         self.round += 1
         self.timesteps += cost
@@ -100,9 +103,10 @@ class _Labeller(ABC):
 
     def _sample(self, obs: dict[str, Array], temperature: float = 1.0) -> Array:
         """Return actions (rows,) that the network draws."""
-        device = next(self.network.parameters()).device
+        device, statics = next(self.network.parameters()).device, self.fitter.statics
         with torch.inference_mode():
-            logits, _ = self.network({key: torch.from_numpy(part).to(device) for key, part in obs.items()})
+            tensors = {key: torch.from_numpy(part).to(device) for key, part in obs.items()}
+            logits, _ = self.network(tensors, *(() if statics is None else (statics.of(tensors),)))
             chosen: Array = sample_actions(logits / temperature).cpu().numpy()
         return chosen
 
@@ -147,6 +151,7 @@ class Imitation(_Labeller):
         super().__init__(task, network, compiled, config, scale)
         self.teacher, self.replay, self.advise = find_teacher(task, config)
         self.env = task.make(config.instances, "disabled")
+        self.fitter.statics = statics_of(network, self.env)
 
     def _label(self, instances: Sequence[Instance]) -> tuple[Decisions, int, dict[str, float]]:
         return self._replayed(instances) if self.advise is None else self._advised(instances, self.advise)
@@ -211,6 +216,8 @@ class SelfLabelling(_Labeller):
         super().__init__(task, network, compiled, config, scale)
         self.sampled = task.make(config.instances * config.samples, "disabled")
         self.env = task.make(config.instances, "disabled")
+        # Both batches number given instances alike, and this one plays them first.
+        self.fitter.statics = statics_of(network, self.sampled)
 
     def _label(self, instances: Sequence[Instance]) -> tuple[Decisions, int, dict[str, float]]:
         env, count = self.sampled, self.config.samples

@@ -27,6 +27,7 @@ from ganttlet_agents.policy.checkpoint import (
 from ganttlet_agents.policy.encoders.attention import LIMIT
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.policy.schema import Schema
+from ganttlet_agents.policy.static import check_static, split
 from ganttlet_agents.training.config import ImitationConfig, TrainConfig
 from ganttlet_agents.training.folder import RunFolder
 from ganttlet_agents.training.imitation import Imitation, SelfLabelling, find_teacher
@@ -104,6 +105,8 @@ class Trainer:
         check_size(self.task.graph, config, "training")
         self.validator = Validator(self.task, book.references)
         check_size(self.validator.env.graph, config, "validation")
+        if config.network.static_rounds:
+            check_static(self.task.graph)
         self.network = GraphPolicy(Schema.of(self.task.graph), config.network).to(self.device)
         if config.warm_start_from is not None and saved is None:
             self._warm_start(config.warm_start_from)
@@ -130,7 +133,7 @@ class Trainer:
         self.validator.check(score)
         env = self.task.make(EPISODES, "disabled")
         env.reset(seed=self.task.seed_of(0))
-        score(env.live_observation)
+        score.bound_to(env)(env.live_observation)
 
     def _set_state(self, state: State) -> None:
         try:
@@ -142,7 +145,7 @@ class Trainer:
     def _warm_start(self, source: str) -> None:
         loaded = load_checkpoint(source)
         loaded.check_graph(self.task.graph, f"warm_start_from {source!r}")
-        if asdict(self.config.network) != dict(loaded.card.network):
+        if self.config.network != loaded.network.config:
             raise InputError(f"warm_start_from {source!r}: its network is {loaded.card.network}")
         load_weights(self.network, loaded.network.state_dict(), source)
 
@@ -343,7 +346,8 @@ def check_size(graph: GraphSpec, config: TrainConfig, what: str) -> None:
     """
     if config.network.encoder != "attention":
         return
-    tokens = Schema.of(graph).tokens
+    schema = Schema.of(graph)
+    tokens = (split(schema).moving if config.network.static_rounds else schema).tokens
     count = sum(graph.node(name).count for name in tokens)
     if count > LIMIT:
         raise InputError(

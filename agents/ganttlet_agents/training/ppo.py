@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ganttlet.core.vector_env import BatchEnv, Snapshot
 from ganttlet_agents.policy.network import GraphPolicy
+from ganttlet_agents.policy.statics import NUMBER, statics_of
 from ganttlet_agents.training.adapter import BatchVecEnv
 from ganttlet_agents.training.baseline import GroupBaseline
 from ganttlet_agents.training.buffer import GraphRolloutBuffer
@@ -52,7 +53,8 @@ class PPOLearner:
     def __init__(self, task: Task, network: GraphPolicy, compiled: Any, config: PPOConfig, scale: float) -> None:
         self.config, self.network = config, network
         self.env = task.make(config.n_envs, "same_step")
-        self.venv = BatchVecEnv(self.env, scale, config.group)
+        self.statics = statics_of(network, self.env)
+        self.venv = BatchVecEnv(self.env, scale, config.group, self.statics)
         self.venv.seed(task.seed_of(0))
         self.rng = np.random.default_rng([task.config.seed, 11])
         grouped = config.baseline == "group"
@@ -73,12 +75,12 @@ class PPOLearner:
             target_kl=config.target_kl,
             rollout_buffer_class=GraphRolloutBuffer,
             rollout_buffer_kwargs={
-                "sizes": network.schema.tokens[0],
+                "sizes": network.moving.tokens[0],
                 "played": lambda: self.venv.played,
                 "rng": self.rng,
                 "baseline": self.baseline,
             },
-            policy_kwargs={"network": network, "compiled": compiled},
+            policy_kwargs={"network": network, "compiled": compiled, "statics": self.statics},
             device=next(network.parameters()).device,
         )
         self.model.set_logger(Logger(None, []))
@@ -99,6 +101,10 @@ class PPOLearner:
     def iterate(self, spent: float) -> dict[str, float]:
         """Collect a rollout and train on it."""
         model, config = self.model, self.config
+        if self.statics is not None:
+            # A rollout needs the instances that it meets, and those it begins with.
+            self.statics.keep(self.env.live_observation[NUMBER])
+            self.statics.meet(self.env.live_observation[NUMBER])
         model.collect_rollouts(model.env, self.callback, model.rollout_buffer, config.n_steps)  # type: ignore[arg-type]
         model._current_progress_remaining = 1.0 - spent
         model.ent_coef = config.entropy.at(spent)

@@ -11,6 +11,7 @@ import numpy as np
 from ganttlet.core.errors import InputError
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.rows import gap_of
+from ganttlet_agents.search.batch import bound
 from ganttlet_agents.search.decode import Decoded, Scorer, decode_many
 from ganttlet_agents.training.task import Task
 
@@ -75,7 +76,7 @@ class Validator:
     def check(self, score: Scorer) -> None:
         """Ask for the scores of the first decisions, so that an encoder that does not fit is known at once."""
         self.env.reset(seed=[0] * self.env.num_envs, options={"instance": self.instances})
-        score(self.env.live_observation)
+        bound(score, self.env)(self.env.live_observation)
 
     def judge(self, score: Scorer) -> Verdict:
         """Play greedily and judge; an invalid solution raises AssertionError, for then the environment is wrong.

@@ -66,6 +66,16 @@ class EdgeType:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """Channels over a grid, shown as ``<name>`` (channels, height, width); a row of bins has height 1."""
+
+    name: str
+    channels: tuple[Feature, ...]
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
 class Segment:
     """A piece of the action space: ``logits`` actions for each item of a node type, an edge type or ``context``.
 
@@ -92,7 +102,7 @@ class Block:
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """Node types, edge types, context, focus pointers (name -> node type), phases and action segments."""
+    """Node types, edge types, context, focus pointers (name -> node type), phases, action segments and pictures."""
 
     nodes: tuple[NodeType, ...]
     edges: tuple[EdgeType, ...] = ()
@@ -100,6 +110,7 @@ class GraphSpec:
     focus: tuple[tuple[str, str], ...] = ()
     phases: tuple[str, ...] = ()
     segments: tuple[Segment, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
     def __post_init__(self) -> None:
         nodes, edges = [node.name for node in self.nodes], [edge.name for edge in self.edges]
@@ -109,11 +120,14 @@ class GraphSpec:
         _check_known("GraphSpec: phase", [s.phase for s in self.segments if s.phase], self.phases)
         counts = [(node.name, node.count) for node in self.nodes]
         counts += [(edge.name, edge.count) for edge in self.edges if edge.kind == "list"]
+        for picture in self.pictures:
+            counts += [(picture.name, size) for size in (len(picture.channels), picture.height, picture.width)]
         for name, count in counts:
             if count < 1:
                 raise InputError(f"GraphSpec: {name!r}: expected a count of at least 1, got {count}")
         _check_distinct("GraphSpec: observation key", [block.key for block in self.blocks()])
         columns = [self.context, *(node.features for node in self.nodes), *(edge.features for edge in self.edges)]
+        columns += [picture.channels for picture in self.pictures]
         for features in columns:
             _check_distinct("GraphSpec: feature", _names(features))
 
@@ -168,6 +182,7 @@ class GraphSpec:
                 found.append(_features(edge.name, lead, edge.features, edge.static))
         if self.context:
             found.append(_features("context", (), self.context, False))
+        found += [_picture(picture) for picture in self.pictures]
         for name, target in self.focus:
             found.append(_index(f"focus_{name}", (1,), np.array(self.node(target).count - 1), False))
         if self.phases:
@@ -198,7 +213,11 @@ class GraphSpec:
         return spaces.Discrete(self.n_actions)
 
     def schema(self) -> dict[str, Any]:
-        """Return names, features and segments without counts: what a policy's weights depend on."""
+        """Return names, features and segments without counts: what a policy's weights depend on.
+
+        Pictures are named only where there are any, so that the schema of a graph without them is what it always was.
+        """
+        pictures = {picture.name: _names(picture.channels) for picture in self.pictures}
         return {
             "nodes": {
                 node.name: {
@@ -220,6 +239,7 @@ class GraphSpec:
             "focus": {name: target for name, target in self.focus},
             "phases": list(self.phases),
             "segments": [[segment.over, segment.logits, segment.phase] for segment in self.segments],
+            **({"pictures": pictures} if pictures else {}),
         }
 
     @property
@@ -249,6 +269,13 @@ def _features(key: str, lead: tuple[int, ...], features: Sequence[Feature], stat
     low = np.broadcast_to(np.array([f.low for f in features], np.float32), shape)
     high = np.broadcast_to(np.array([f.high for f in features], np.float32), shape)
     return Block(key, shape, np.float32, low, high, static)
+
+
+def _picture(picture: Picture) -> Block:
+    shape = (len(picture.channels), picture.height, picture.width)
+    low = np.broadcast_to(np.array([f.low for f in picture.channels], np.float32)[:, None, None], shape)
+    high = np.broadcast_to(np.array([f.high for f in picture.channels], np.float32)[:, None, None], shape)
+    return Block(picture.name, shape, np.float32, low, high, False)
 
 
 def _mask(key: str, count: int, static: bool) -> Block:

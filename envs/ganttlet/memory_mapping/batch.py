@@ -11,8 +11,9 @@ from ganttlet.core.errors import InputError, check_choice, check_options
 from ganttlet.core.options import COMMON_OPTIONS, as_count
 from ganttlet.core.pool import InstancePool, Ints
 from ganttlet.core.sources import SOURCE_OPTIONS, padded_sizes, read_sources
-from ganttlet.core.vector_env import BatchEnv
-from ganttlet.memory_mapping.features import OBSERVATIONS, graph_spec
+from ganttlet.core.vector_env import BatchEnv, Obs
+from ganttlet.memory_mapping import picture, whole
+from ganttlet.memory_mapping.features import OBSERVATIONS, PICTURE, graph_spec
 from ganttlet.memory_mapping.generator import make_generator
 from ganttlet.memory_mapping.instance import Array, Program
 from ganttlet.memory_mapping.kernel import OBJECTIVES, REWARDS, load_rows, step_rows
@@ -37,6 +38,7 @@ DEFAULTS: Mapping[str, Any] = {
     "observation": "window",
     "lookahead": 64,
     "residents": 64,
+    "picture": False,
     "skip_forced": False,
     **dict.fromkeys(OPTIONS),
 }
@@ -52,6 +54,8 @@ _KEYS = (
     "focus_slot",
     "context",
     "action_mask",
+    *whole.POINTERS,
+    *picture.BLOCKS,
 )
 
 
@@ -89,7 +93,13 @@ class MemoryMappingVectorEnv(BatchEnv):
         backups = sizes.buffers if own["dead_ends"] and own["backup"] else 0
         super().__init__(
             num_envs,
-            graph=graph_spec(lookahead=int(own["lookahead"]), residents=int(own["residents"]), kind=own["observation"]),
+            graph=graph_spec(
+                lookahead=int(own["lookahead"]),
+                residents=int(own["residents"]),
+                kind=own["observation"],
+                picture=PICTURE if own["picture"] is True else int(own["picture"]),
+                sizes=sizes,
+            ),
             pool=InstancePool(self._storage, instances, num_envs),
             state=make_state(num_envs, sizes, window),
             objectives=OBJECTIVES,
@@ -129,6 +139,10 @@ class MemoryMappingVectorEnv(BatchEnv):
     def _observe(self, rows: Ints) -> None:
         show_rows(rows, self._slot, tuple(self._storage.arrays), tuple(self._state), self._objectives, self._out)
 
+    def _write_static(self, rows: Ints, slots: Ints, arrays: Obs) -> None:
+        out = tuple(arrays[key] for key in whole.BLOCKS)
+        whole.write_program(rows, slots, tuple(self._storage.arrays), out)
+
     def _make_solution(self, instance: Program, parts: Mapping[str, Array]) -> MemoryMap:
         return mapping_of(instance, parts["played"], window=self._window, rule=self._rule, **self._game)
 
@@ -145,6 +159,8 @@ def _check_options(own: Mapping[str, Any]) -> None:
     check_choice("observation", own["observation"], OBSERVATIONS)
     for key in ("window", "lookahead", "residents"):
         as_count(key, own[key])
+    if not isinstance(own["picture"], bool) and as_count("picture", own["picture"]) % 2:
+        raise InputError(f"picture: expected True, False or an even number, got {own['picture']}")
     for key in ("stall", "skip_forced", "dead_ends", "backup"):
         if not isinstance(own[key], bool):
             raise InputError(f"{key}: expected True or False, got {own[key]!r}")
@@ -153,7 +169,11 @@ def _check_options(own: Mapping[str, Any]) -> None:
 
 
 def _absent(key: str, num_envs: int) -> Array:
-    """Return an array of the rank and type of a block that ``observation="slot"`` leaves out, for the kernel."""
+    """Return an array of the rank and type of a block that the options leave out, for the kernel."""
+    if key in whole.POINTERS:
+        return np.zeros((num_envs, 0), np.int32)
+    if key in picture.BLOCKS:
+        return np.zeros((num_envs, 0, 0, 0), np.float32)
     if key == "resident":
         return np.zeros((num_envs, 0, 0), np.float32)
     if key == "resident_mask":

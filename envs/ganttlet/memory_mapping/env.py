@@ -95,6 +95,30 @@ class MemoryMappingEnv(SingleEnv):
 
     `observation="slot"` shows no more than the slot to be decided: `slot` with one row, and no residents or pointers.
 
+    `observation="program"` adds the whole program, padded to T instructions, B buffers and U slots, and where the
+    window is in it. All but the pointers is constant within an episode; `static="index"` replaces it by `instance_id`
+    (1,), to be looked up with `static(ids)`.
+
+    | key | shape | dtype | content |
+    |---|---|---|---|
+    | `instruction_static` | (T, 8) | float32 | arithmetic and memory time, what fast memory saves, idle time, degree |
+    | `buffer_static` | (B, 9) | float32 | kind, size, copy time, uses, gain, first and last slot |
+    | `instruction_mask`, `buffer_mask` | (T,), (B,) | int8 | 1 for those of the program |
+    | `follows_index` | (T,) | int32 | the next instruction, -1 for none |
+    | `uses_index` | (2, U) | int32 | instruction and buffer of each slot, -1 after the last one |
+    | `uses` | (U, 4) | float32 | whether a result, share of the buffer, gain, relief |
+    | `slot_instruction_index`, `slot_buffer_index` | (K,) | int32 | instruction and buffer of the next slots |
+    | `resident_buffer_index` | (R,) | int32 | buffer of each resident |
+
+    `picture` adds, of n instructions, now - n/2 first, and n bins of fast memory:
+
+    | key | shape | dtype | content |
+    |---|---|---|---|
+    | `profile` | (4, n, n) | float32 | instruction by offset: occupied, dirty, kept, urgency of the next use |
+    | `supply` | (2, 1, n) | float32 | idle time that instructions left, and that of later ones with everything slow |
+
+    A bin is occupied at an instruction for a rectangle that begins there; instructions before the window stay empty.
+
     ## Rewards
     | reward | per step | undiscounted return |
     |---|---|---|
@@ -130,6 +154,7 @@ class MemoryMappingEnv(SingleEnv):
     * `window` (128): instructions that a copy looks back at.
     * `supply` (`idle` or `elapsed`), `dead_ends` (False), `backup` (True; False needs dead ends): as above.
     * `placement`, `reward`, `observation`, `lookahead` (64), `residents` (64): as above.
+    * `picture` (False): whether there is a memory picture; True for n = 64, or an even n.
     * `skip_forced` (False): after a step, play on while a single action is legal; rewards add up.
     * `max_instructions`, `max_buffers`, `max_slots`: a larger padded space than the instances need; `max_rects`: room
       for more rectangles that ended within the window or whose buffers may be kept.

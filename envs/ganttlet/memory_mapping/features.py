@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganttlet.core.graph import EdgeType, Feature, GraphSpec, NodeType, Segment
+from ganttlet.core.graph import EdgeType, Feature, GraphSpec, NodeType, Picture, Segment
 from ganttlet.core.jit import jit
 from ganttlet.memory_mapping.instance import OUT, OUTPUT, TEMP, Array, Program
-from ganttlet.memory_mapping.layout import N_ACTIONS
+from ganttlet.memory_mapping.layout import N_ACTIONS, Sizes
 
-OBSERVATIONS = ("window", "slot")
+OBSERVATIONS = ("window", "slot", "program")
+PICTURE = 64  # instructions and bins of offsets that picture=True shows
 FAR = 1000.0
 
 
@@ -102,22 +103,67 @@ CONTEXT = (
 )
 
 
-def graph_spec(*, lookahead: int, residents: int, kind: str) -> GraphSpec:
-    """Return what an environment of these options shows."""
+# Of the whole program, the same throughout an episode.
+INSTRUCTION = (
+    _time("compute", "arithmetic time"),
+    _time("memory", "memory time with everything slow"),
+    _time("fast", "memory time with everything fast"),
+    _time("gain", "time saved if everything is fast instead of slow"),
+    _time("idle", "idle time of slow memory with everything slow"),
+    _count("operands", "operands"),
+    _count("results", "results"),
+    Feature("progress", 0, 1, "its number / number of instructions"),
+)
+WHOLE_BUFFER = (
+    Feature("given", 0, 1, "a parameter, input or constant"),
+    Feature("output", 0, 1, "an output of the program"),
+    _size("size", "aligned size"),
+    _time("demand", "time of slow memory for a copy of it"),
+    _count("uses", "slots in which it is an operand"),
+    _time("gain", "sum over its slots of the time saved if that slot alone were fast in its instruction"),
+    _count("span", "instructions from its first slot to its last"),
+    Feature("first", 0, 1, "instruction of its first slot / number of instructions"),
+    Feature("last", 0, 1, "instruction of its last slot / number of instructions"),
+)
+WHOLE_SLOT = tuple(SLOT_FACTS[column] for column in (0, 4, GAIN, RELIEF))
+PROFILE = (
+    Feature("occupied", 0, 1, "share of the bin in use at this instruction or later, so far as decided"),
+    Feature("dirty", 0, 1, "that of it that is dirty buffers with uses left"),
+    Feature("kept", 0, 1, "share free by then of clean buffers that can be kept, until their next use"),
+    Feature("urgency", 0, 1, "sum over buffers with uses left: share / (1 + instructions until the next use)"),
+)
+SUPPLY = (
+    _time("left", "idle time of slow memory that an instruction before has left"),
+    _time("idle", "that of one from now on, with everything slow"),
+)
+
+
+def graph_spec(*, lookahead: int, residents: int, kind: str, picture: int, sizes: Sizes) -> GraphSpec:
+    """Return what an environment of these options shows; ``picture`` is the side of the memory picture, 0 for none."""
     segments = (Segment("context", N_ACTIONS),)
     slot, focus = SLOT_STATE + SLOT_FACTS, (("slot", "slot"),)
+    pictures = (Picture("profile", PROFILE, picture, picture), Picture("supply", SUPPLY, 1, picture)) if picture else ()
     if kind == "slot":
-        return GraphSpec((NodeType("slot", 1, slot),), context=CONTEXT, focus=focus, segments=segments)
-    return GraphSpec(
-        nodes=(NodeType("slot", lookahead, slot), NodeType("resident", residents, RESIDENT)),
-        edges=(
-            EdgeType("slot_next", "slot", "slot", "pointer"),
-            EdgeType("slot_resident", "slot", "resident", "pointer"),
-        ),
-        context=CONTEXT,
-        focus=focus,
-        segments=segments,
+        nodes: tuple[NodeType, ...] = (NodeType("slot", 1, slot),)
+        return GraphSpec(nodes, context=CONTEXT, focus=focus, segments=segments, pictures=pictures)
+    nodes = (NodeType("slot", lookahead, slot), NodeType("resident", residents, RESIDENT))
+    edges: tuple[EdgeType, ...] = (
+        EdgeType("slot_next", "slot", "slot", "pointer"),
+        EdgeType("slot_resident", "slot", "resident", "pointer"),
     )
+    if kind == "program":
+        nodes += (
+            NodeType("instruction", sizes.instructions, static_features=INSTRUCTION, fixed=True),
+            NodeType("buffer", sizes.buffers, static_features=WHOLE_BUFFER, fixed=True),
+        )
+        edges += (
+            EdgeType("follows", "instruction", "instruction", "pointer", static=True),
+            EdgeType("uses", "instruction", "buffer", "list", sizes.slots, WHOLE_SLOT, static=True),
+            EdgeType("slot_instruction", "slot", "instruction", "pointer"),
+            EdgeType("slot_buffer", "slot", "buffer", "pointer"),
+            EdgeType("resident_buffer", "resident", "buffer", "pointer"),
+        )
+    return GraphSpec(nodes, edges, CONTEXT, focus, segments=segments, pictures=pictures)
 
 
 @jit

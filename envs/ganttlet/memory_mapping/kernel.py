@@ -161,5 +161,8 @@ def step_rows(
             reward[i] = 1.0 - values[0, i] / real[ALL_SLOW]
         if terminated[i] and not over:
             reward[i] -= FAILURE
-        show_row(i, size, real, work, slots, moved, buffers, demand, facts_[v], totals, row, left, rects, values, out)
+        facts = facts_[v]
+        show_row(
+            i, size, real, work, total, slots, moved, buffers, demand, facts, totals, row, left, rects, values, out
+        )
     return settle(flags, limit)

@@ -42,6 +42,8 @@ from ganttlet.memory_mapping.layout import (
     UNIT,
     USE,
 )
+from ganttlet.memory_mapping.picture import show_profile, show_supply
+from ganttlet.memory_mapping.whole import show_pointers
 
 N_STATE = 5  # columns of features.SLOT_STATE
 N_LEFT = 28  # first of the context's columns on idle time
@@ -237,6 +239,7 @@ def show_row(
     size: Any,
     real: Any,
     work: Any,
+    total: Any,
     slots: Any,
     moved: Any,
     buffers: Any,
@@ -250,7 +253,8 @@ def show_row(
     out: Any,
 ) -> None:
     """Write the observation of row ``i``."""
-    slot, slot_mask, resident, resident_mask, following, holder, focus, context, action_mask = out
+    slot, slot_mask, resident, resident_mask, following, holder, focus, context, action_mask = out[:9]
+    instruction, buffer, held, profile, supply = out[9:]
     over = totals[LEGAL] == 0  # at the end, and at a dead end that ended the episode
     legal = totals[LEGAL]
     for a in range(N_ACTIONS):
@@ -262,7 +266,12 @@ def show_row(
         show_context(real, work, slots, moved, facts, size, buffers, demand, totals, state, left, rects, own)
     own[DONE] = totals[SLOT] / size[SLOTS]
     own[DONE + 1] = np.float32(max(-FAR, 1.0 - values[0, i] / real[ALL_SLOW]))
+    # Blocks that the options leave out have no rows.
+    if instruction.shape[1] > 0:
+        show_pointers(over, slots, size, totals, rects, instruction[i], buffer[i], held[i])
     if over:
+        profile[i, :, :, :] = 0.0
+        supply[i, :, :, :] = 0.0
         slot[i, :, :] = 0.0
         resident[i, :, :] = 0.0
         slot_mask[i, :] = 0
@@ -274,12 +283,15 @@ def show_row(
     focus[i, 0] = 0
     show_slots(slots, facts, size, totals, slot[i], slot_mask[i], following[i])
     show_residents(slots, facts, size, buffers, totals, rects, resident[i], resident_mask[i], slot[i], holder[i])
+    if profile.shape[1] > 0:
+        show_profile(slots, size, totals, len(left), rects, profile[i])
+        show_supply(real, work, total, size, totals, left, supply[i])
 
 
 @jit_lean
 def show_rows(rows: Any, slot: Any, store: Any, state: Any, values: Any, out: Any) -> None:
     """Write the whole observation of ``rows``."""
-    size, real, work, _total, slots, moved, buffers, demand, facts = store
+    size, real, work, total, slots, moved, buffers, demand, facts = store
     totals, row, left, rects, _held, _played = state
     for i in rows:
         v = slot[i]
@@ -288,6 +300,7 @@ def show_rows(rows: Any, slot: Any, store: Any, state: Any, values: Any, out: An
             size[v],
             real[v],
             work[v],
+            total[v],
             slots[v],
             moved[v],
             buffers[v],
