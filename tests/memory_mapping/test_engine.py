@@ -169,7 +169,7 @@ def test_replay_of_nothing_fast_is_all_drop():
     ("options", "message"),
     [
         ({"placement": "worst_fit"}, "placement"),
-        ({"reward": "static"}, "reward"),
+        ({"reward": "density"}, "reward"),
         ({"observation": "picture"}, "observation"),
         ({"window": 0}, "window"),
         ({"lookahead": 0}, "lookahead"),
@@ -179,7 +179,7 @@ def test_replay_of_nothing_fast_is_all_drop():
         ({"max_slots": 2}, "max_slots=2"),
         ({"max_rects": 1}, "max_rects=1"),
         ({"preset": "paper"}, "preset"),
-        ({"dead_ends": True}, "dead_ends"),
+        ({"dead_end": True}, "dead_end"),
     ],
 )
 def test_wrong_options_are_named(options, message):
