@@ -121,7 +121,7 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         self._n_done = 0
         self._all_active, self._ready = True, False
         self._everyone = np.ones(num_envs, np.bool_)
-        self._facts: dict[str, NDArray[np.int64]] = {}  # what else _info shows: live arrays (num_envs,)
+        self._facts: dict[str, tuple[str, int]] = {}  # what else infos show: the state array, its column
 
     @cached_property
     def _kind(self) -> str:
