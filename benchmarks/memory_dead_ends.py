@@ -6,7 +6,7 @@ Two players: ``greedy`` takes NoCopy where it is legal, else Copy where it saves
 per program; ``random`` takes any legal action, in so many episodes. Every episode that ends with a whole mapping is
 validated. Per game: ``speedup`` over everything slow, the mean of the validated mappings (null if there is none),
 ``backups`` per episode, ``failed``, the share of episodes that a dead end ended, and ``decisions`` per episode, those
-that were taken back included. The last two games choose offsets that spare what may be used again, the others the
+that were taken back included. The last three games choose offsets that spare what may be used again, the others the
 lowest ones. Results go to benchmarks/results/memory_dead_ends.json.
 """
 
@@ -35,6 +35,7 @@ GAMES: Mapping[str, Mapping[str, Any]] = {
     "reserved": {},
     "backup": {"dead_ends": True},
     "no_backup": {"dead_ends": True, "backup": False},
+    "reserved_reserve": {"placement": "reserve"},
     "backup_reserve": {"dead_ends": True, "placement": "reserve"},
     "no_backup_reserve": {"dead_ends": True, "backup": False, "placement": "reserve"},
 }

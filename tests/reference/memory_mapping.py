@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from reference.memory_records import Rectangle, Slot, Transfer
+from reference.memory_records import Rectangle, Slot, Transfer, as_fields
 
 DROP, NO_COPY, COPY = 0, 1, 2
 UNDECIDED, SLOW, FAST = -1, 0, 1
@@ -61,10 +61,9 @@ class ReferenceMapping:
             raise ValueError(f"unknown option among {placement!r}, {reward!r}, {supply!r}")
         self.elapsed, self.dead_ends, self.backup = supply == "elapsed", dead_ends, backup
         self.placement, self.window, self.stall_allowed, self.reward = placement, window, stall, reward
-        self.skip_forced, self.illegal_penalty = skip_forced, illegal_penalty
+        self.skip_forced, self.illegal_penalty, self.size = skip_forced, illegal_penalty, program.size.tolist()
         self.capacity, self.align = int(program.capacity), int(program.align)
         self.slow, self.fast = float(program.slow_bandwidth), float(program.fast_bandwidth)
-        self.size: list[int] = program.size.tolist()
         columns = (program.slot_time, program.slot_buffer, program.slot_role, program.slot_bytes)
         self.slots = [
             Slot(time, buffer, bool(role), moved)
@@ -497,19 +496,5 @@ class ReferenceMapping:
 
     def fields(self) -> dict[str, list[Any]]:
         """The fields of the Mapping so far, the digest left out."""
-        moves = [(number, *move) for number, one in enumerate(self.transfers) for move in one.moves]
-        return {
-            "fast": list(self.served),
-            "rect_buffer": [one.buffer for one in self.rectangles],
-            "rect_start": [one.start for one in self.rectangles],
-            "rect_end": [one.end for one in self.rectangles],
-            "rect_offset": [one.offset for one in self.rectangles],
-            "copy_buffer": [one.buffer for one in self.transfers],
-            "copy_out": [int(one.out) for one in self.transfers],
-            "copy_release": [one.release for one in self.transfers],
-            "copy_deadline": [one.deadline for one in self.transfers],
-            "move_copy": [number for number, _, _ in moves],
-            "move_time": [time for _, time, _ in moves],
-            "move_us": [us for _, _, us in moves],
-            "stall": [self.stall_at(time) for time in range(len(self.compute))],
-        }
+        stalls = [self.stall_at(time) for time in range(len(self.compute))]
+        return {"fast": list(self.served), **as_fields(self.rectangles, self.transfers), "stall": stalls}

@@ -119,10 +119,9 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         self._last = {name: np.zeros_like(getattr(state, name)) for name in solution_fields}
         self._last_slot = np.full(num_envs, -1, np.int64)
         self._n_done = 0
-        self._all_active = True
-        self._ready = False
+        self._all_active, self._ready = True, False
         self._everyone = np.ones(num_envs, np.bool_)
-        self._facts: dict[str, NDArray[np.int64]] = {}  # further infos: live arrays (num_envs,)
+        self._facts: dict[str, tuple[str, int]] = {}  # what else infos show: the state array, its column
 
     @cached_property
     def _kind(self) -> str:
@@ -453,10 +452,6 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         for name, value in zip(self.objective_names, values, strict=False):
             objectives[name] = value
             objectives[f"_{name}"] = present
-        facts: dict[str, Any] = {}
-        for name, part in self._facts.items():
-            facts[name] = part.copy() if self.copy else part
-            facts[f"_{name}"] = present
         return {
             "action_mask": mask,
             "_action_mask": present,
@@ -466,7 +461,6 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
             "_discount": present,
             "objectives": objectives,
             "_objectives": present,
-            **facts,
         }
 
     def _partial_info(self, present: NDArray[np.bool_]) -> dict[str, Any]:
