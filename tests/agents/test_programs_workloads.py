@@ -24,6 +24,11 @@ FIGURES = {
     "lstm2_t24_b32": (338, 1035, 41.5, 53, 879),
     "wavernn_t32_b32": (291, 1094, 5.7, 5, 214),
     "dlrm_b512": (38, 146, 2.5, 639, 31),
+    "resnext50_b1": (56, 236, 8.5, 48, 114),
+    "densenet121_b1": (250, 1340, 5.7, 15, 141),
+    "densenet121_b16": (250, 1340, 90.7, 20, 2029),
+    "bert_base_b1_t512": (145, 532, 96.6, 163, 722),
+    "lstm2_t64_b8": (898, 2755, 27.7, 53, 2129),
     "unet_b1_256": (31, 112, 96.3, 60, 294),
     "fastmm7_l2_4096": (185, 507, 105.2, 64, 1658),
     "mixer_s16_b16": (52, 222, 120.9, 40, 557),
@@ -32,11 +37,13 @@ FIGURES = {
     "resnet50_b16_train": (275, 1062, 388.8, 53, 3302),
     "encoder24_b4_t128_train": (1353, 4542, 947.0, 578, 5798),
 }
-# Numbers of parameters. AlexNet, BERT's layers and Mixer-S/16 (18.5 million) as published; ResNet-50's 25,557,032 less
-# the 26,560 that folding takes: of each channel's scale and shift only a bias is left.
+# Numbers of parameters. AlexNet, BERT's layers and Mixer-S/16 (18.5 million) as published; ResNet-50, ResNeXt-50 and
+# DenseNet-121 less what folding takes: of the scale and shift of each channel of a convolution only a bias is left.
 PARAMETERS = {
     "alexnet_b32": 61_100_840,
     "resnet50_b16": 25_557_032 - 26_560,
+    "resnext50_b1": 25_028_904 - 34_112,
+    "densenet121_b1": 7_978_856 - 64 - 58 * 128,
     "bert_base_b4_t128": 12 * 7_087_872 + 2 * 768,
     "mixer_s16_b16": 18_528_264,
     "encoder24_b4_t128": 24 * 12_596_224 + 2 * 1024,
@@ -49,7 +56,7 @@ def shipped(name):
 
 
 def test_shipped_programs():
-    assert {program_name(workload, {}, train) for workload, train in SHIPPED} == set(FIGURES)
+    assert {program_name(*entry) for entry in SHIPPED} == set(FIGURES)
     assert {path.stem for path in FOLDER.glob("*.npz")} == set(FIGURES)
     assert sum(path.stat().st_size for path in FOLDER.glob("*.npz")) < 2**20
 
@@ -97,7 +104,7 @@ def test_samples_of_the_prototype(name):
         assert np.array_equal(ours.slot_buffer, sample.slot_buffer)
 
 
-@pytest.mark.parametrize(("workload", "train"), [("alexnet", True), ("dlrm", False)])
+@pytest.mark.parametrize(("workload", "train"), [("alexnet", True), ("dlrm", False), ("densenet121", False)])
 def test_extraction_equals_what_is_shipped(workload, train):
     random = torch.get_rng_state()
     tables = extract_workload(workload, train=train)
