@@ -78,7 +78,11 @@ class Tables:
 
         Returns:
             Their paths.
+
+        Raises:
+            InputError: no program of the environment's family can be made of the tables, such as for sizes too large.
         """
+        self.program()
         rows: dict[str, list[tuple[object, ...]]] = {
             "instructions": [(t, *row) for t, row in enumerate(self.instructions)],
             "buffers": [(index, *row) for index, row in enumerate(self.buffers)],
@@ -157,11 +161,12 @@ def build(graph: Graph) -> Tables:
         reads = {value: _bytes(graph.values[value], parts) for value, parts in regions.items()}
         kept = [value for value in made if readers.get(value, set()) - {t} or value in graph.outputs]
         slots.append((reads, kept))
+        op = "+".join(operator.op for operator in members)
         instructions.append(
             Instruction(
                 members[-1].name,
-                "+".join(operator.op for operator in members),
-                len(members),
+                op,
+                op.count("+") + 1,  # what comes from HLO may be fused already
                 sum(operator.matrix_flops for operator in members),
                 sum(operator.vector_flops for operator in members),
             )
