@@ -1,5 +1,7 @@
 """Extraction of small modules, against figures worked out by hand."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -226,15 +228,44 @@ def test_costs_of_ones_own():
     ("forward", "message"),
     [
         (lambda self, x: x.nonzero(), r"bad: node 'nonzero' has a shape that depends on data"),
+        (
+            lambda self, x: x.sin() if x.sum() > 0 else x.cos(),
+            r"bad: torch.export cannot trace the module \(test_programs.py, line \d+: .*\): control flow or a size depend",
+        ),
+        (
+            lambda self, x: self.absent(x),
+            r"bad: torch.export cannot trace the module \(test_programs.py, line \d+: .*ab",
+        ),
+        (
+            lambda self, x: x @ x,
+            r"bad: .*line \d+: lambda self, x: x @ x, r.*\): .*same reduction dim, but got \[4, 6\]",
+        ),
+        (
+            lambda self: self.absent,
+            r"bad: torch.export cannot trace the module .*takes 1 positional argument but 2 were",
+        ),
+        (lambda self, x: None, "bad: the program has no instruction"),
         (lambda self, x: x[: int(x.sum())], r"bad: (torch.export cannot trace the module|node '\w+' has a shape)"),
         (lambda self, x: torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,)), r"bad: node 'cond' calls cond, which"),
-        (lambda self, x: self.absent(x), r"bad: torch.export cannot trace the module: .*absent"),
         (lambda self, x: x.view(-1), r"bad: the program has no instruction"),
     ],
 )
-def test_what_cannot_be_extracted(forward, message):
-    with pytest.raises(InputError, match=message):
+def test_what_cannot_be_extracted(forward, message, capsys):
+    with pytest.raises(InputError, match=message) as caught:
         extract(module(forward), torch.zeros(4, 6), name="bad")
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr() == ("", "")  # nor does torch tell more of it
+
+
+def test_a_module_may_print_and_need_no_input(capsys):
+    def forward(self):
+        print("out")
+        print("err", file=sys.stderr)
+        return self.layer.weight * 2
+
+    made = module(forward, layer=nn.Linear(3, 2))
+    assert kinds(extract(made, (), name="still"), "output") == {"mul": 12}
+    assert capsys.readouterr() == ("out\n", "err\n")
 
 
 def test_bad_arguments():
@@ -243,6 +274,16 @@ def test_bad_arguments():
         extract(made, x, name="../up")
     with pytest.raises(InputError, match=r"name: '\.\.' cannot name a file"):
         extract(made, x, name="..")
+    for name in (None, "x" * 201):
+        with pytest.raises(InputError, match=r"name: .* cannot name a file"):
+            extract(made, x, name=name)
+    for costs, message in (
+        (["relu"], "costs: expected a mapping of operator names to numbers, got list"),
+        ({"relu": -1}, "costs: 'relu': expected flops per element of at least 0, got -1"),
+        ({"relu": float("nan")}, "costs: 'relu': expected .*, got nan"),
+    ):
+        with pytest.raises(InputError, match=f"m: {message}"):
+            extract(made, x, name="m", costs=costs)
     with pytest.raises(InputError, match="m: module is of type int"):
         extract(3, x, name="m")
     with pytest.raises(InputError, match="m: example_inputs is of type int"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -132,6 +134,25 @@ class Tables:
     def traffic(self) -> int:
         """Bytes that all uses move."""
         return sum(row.bytes for row in self.uses)
+
+
+def check_name(name: Any) -> None:
+    """Raise InputError unless files can be called by a program's name."""
+    if not isinstance(name, str) or not re.fullmatch(r"(?!\.*$)[A-Za-z0-9._-]{1,200}", name):
+        raise InputError(
+            f"name: {name!r} cannot name a file; expected at most 200 letters, digits, '.', '_' and '-', not only dots"
+        )
+
+
+def check_costs(name: str, costs: Any) -> None:
+    """Raise InputError unless costs are finite numbers of flops per element, by operator name, or None."""
+    if costs is None:
+        return
+    if not isinstance(costs, Mapping):
+        raise InputError(f"{name}: costs: expected a mapping of operator names to numbers, got {type(costs).__name__}")
+    for key, value in costs.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+            raise InputError(f"{name}: costs: {key!r}: expected flops per element of at least 0, got {value!r}")
 
 
 def build(graph: Graph) -> Tables:

@@ -12,7 +12,7 @@ from ganttlet_agents.programs.folding import FLOAT_BYTES
 from ganttlet_agents.programs.graph import Graph, Operator, Read, Value
 from ganttlet_agents.programs.hlo.text import Computation, Instruction, Module, Shape, parse
 from ganttlet_agents.programs.hlo.work import CALLS, Work, called_computation
-from ganttlet_agents.programs.tables import Tables, build
+from ganttlet_agents.programs.tables import Tables, build, check_costs, check_name
 
 # Instructions that only look at their first operand.
 VIEWS = ("bitcast", "optimization-barrier", "add-dependency")
@@ -45,8 +45,8 @@ def from_hlo(
     """
     module = parse(text)
     shown = re.sub(r"[^A-Za-z0-9._-]", "_", module.name) if name is None else name
-    if not re.fullmatch(r"[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*", shown):
-        raise InputError(f"name: {shown!r} cannot name a file; expected letters, digits, '.', '_' and '-'")
+    check_name(shown)
+    check_costs(shown, costs)
     if not module.is_scheduled:
         raise InputError("line 1: the module is not scheduled; expected is_scheduled=true, as in compiled.as_text()")
     count = len(module.entry.parameters)
