@@ -230,7 +230,7 @@ def test_costs_of_ones_own():
         (lambda self, x: x.nonzero(), r"bad: node 'nonzero' has a shape that depends on data"),
         (
             lambda self, x: x.sin() if x.sum() > 0 else x.cos(),
-            r"bad: torch.export cannot trace the module \(test_programs.py, line \d+: .*\): control flow or a size depend",
+            r"bad: torch.export cannot trace the module \(test_programs.py, line \d+: .*\): control flow or a size",
         ),
         (
             lambda self, x: self.absent(x),
@@ -238,11 +238,11 @@ def test_costs_of_ones_own():
         ),
         (
             lambda self, x: x @ x,
-            r"bad: .*line \d+: lambda self, x: x @ x, r.*\): .*same reduction dim, but got \[4, 6\]",
+            r"bad: .* \(test_programs.py, line \d+: lambda self, x: x @ x,\): .*same reduction dim, but got",
         ),
         (
             lambda self: self.absent,
-            r"bad: torch.export cannot trace the module .*takes 1 positional argument but 2 were",
+            r"bad: torch.export cannot trace the module .*takes 1 positional argument but 2",
         ),
         (lambda self, x: None, "bad: the program has no instruction"),
         (lambda self, x: x[: int(x.sum())], r"bad: (torch.export cannot trace the module|node '\w+' has a shape)"),
