@@ -203,6 +203,48 @@ def test_common_layers_in_training():
     assert all(value.grad is None for value in made.parameters())
 
 
+def images(x):
+    y = functional.pixel_unshuffle(functional.pixel_shuffle(x, 2), 2)
+    y = functional.fold(functional.unfold(y, 2, stride=2), 8, 2, stride=2)
+    y = functional.pad(functional.pad(y, (1, 1, 1, 1), "reflect"), (1, 1, 1, 1), "replicate")
+    y = functional.local_response_norm(y, 2) + functional.max_pool3d(functional.avg_pool3d(y, 2), 2).mean()
+    return functional.adaptive_max_pool2d(y, 3)
+
+
+def losses(x):
+    y = functional.glu(functional.elu(functional.softplus(functional.hardswish(x))))
+    y = functional.logsigmoid(functional.leaky_relu(functional.hardtanh(functional.softshrink(y))))
+    y = functional.pad(functional.pad(y, (1, 1), "reflect"), (1, 1), "replicate")
+    y = functional.prelu(y, y[0, :1])
+    loss = functional.smooth_l1_loss(y, 2 * y) + functional.huber_loss(y, 2 * y) + functional.mse_loss(y, 2 * y)
+    loss = loss + functional.binary_cross_entropy(y.sigmoid(), y.detach().sigmoid())
+    loss = loss + functional.binary_cross_entropy_with_logits(y, y)
+    return loss + torch.mv(y, y[0]).sum() + torch.dot(y[0], y[1]) + torch.diag(y[0]).sum()
+
+
+@pytest.mark.parametrize(("layers", "sides"), [(images, (2, 4, 8, 8)), (losses, (4, 8))])
+def test_layers_that_train(layers, sides):
+    """Each operator, and the one of its gradient, has a rule."""
+    made = module(lambda self, x: layers(x * self.scale))
+    made.scale = nn.Parameter(torch.ones(()))
+    for train in (False, True):
+        extract(made, torch.zeros(sides), name="layers", train=train).program()
+
+
+def test_a_loss_costs_what_it_reads_and_a_fill_reads_nothing():
+    def forward(self, x):
+        y = x * self.scale
+        y[:, 0] = 0
+        return functional.mse_loss(y, x)
+
+    made = module(forward)
+    made.scale = nn.Parameter(torch.ones(()))
+    tables = extract(made, torch.zeros(4, 8), name="loss", train=True, loss=lambda result: result)
+    loss = ops(tables).index("mse_loss")
+    assert tables.instructions[loss].flops_vec == 3 * 32
+    assert sum(reads(tables, ops(tables).index("fill")).values()) <= 2
+
+
 def test_arguments():
     def forward(self, x, *, scale, twice=False):
         return x * scale + (x if twice else 0)
