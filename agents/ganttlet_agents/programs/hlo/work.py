@@ -171,7 +171,8 @@ def _convolution(instruction: Instruction, operands: list[Instruction]) -> int:
         if taps["size"] != kernel[letter]:
             instruction.fail(f"has a window of size {taps['size']}, but a kernel of {kernel[letter]}")
         pairs *= _pairs(data[letter], result[letter], taps)
-    return 2 * result["b"] * result["f"] * kernel["i"] * pairs
+    flops: int = 2 * result["b"] * result["f"] * kernel["i"] * pairs
+    return flops
 
 
 def _pairs(data: int, result: int, taps: Mapping[str, int]) -> int:
