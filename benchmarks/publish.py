@@ -18,6 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import publish_memory  # noqa: E402
+import publish_programs  # noqa: E402
 import publish_soc  # noqa: E402
 import publish_vm  # noqa: E402
 
@@ -398,6 +399,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     **publish_vm.regions(table),
     **publish_soc.regions(table),
     **publish_memory.regions(table),
+    **publish_programs.regions(table),
 }
 
 

@@ -277,3 +277,13 @@ def test_jax_functions():
         assert tables.matrix_flops == pytest.approx(counted["flops"], rel=0.02)
     with pytest.raises(InputError, match="hlo_text: JAX cannot compile the function"):
         hlo_text(lambda x: x @ x, x)
+
+
+def test_jax_code_on_the_page():
+    pytest.importorskip("jax")
+    page = (FIXTURES.parents[2] / "docs" / "programs.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"(?ms)^```py\n(.*?)^```", page)
+    names: dict = {}
+    exec(compile(code, "docs/programs.md", "exec"), names)
+    assert names["tables"].matrix_flops == 2 * 64 * 512 * 256
+    assert {row.size for row in names["tables"].buffers if row.kind == "param"} == {2 * 512 * 256, 2 * 256}

@@ -1,7 +1,9 @@
 """The named workloads: their published sizes, the shipped programs, the sample tables, and the command line."""
 
+import json
 import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,6 +192,19 @@ def test_command_line_tells_what_is_wrong(tmp_path, monkeypatch, capsys, words, 
     assert err.count("\n") == 1
     assert message in err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_measured_extraction():
+    """Within half a minute and a gigabyte each; the counts of the table on the page are those of what is shipped."""
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "memory_programs.json"
+    measured = json.loads(path.read_text(encoding="utf-8"))["programs"]
+    assert set(measured) == set(FIGURES)
+    for name, row in measured.items():
+        found = (row["instructions"], row["slots"], row["Gflop"], row["MiB before the start"], row["MiB moved"])
+        assert found == FIGURES[name]
+        assert row["buffers"] == shipped(name).n_buffers
+        assert row["seconds of the process"] < 30
+        assert row["peak MiB"] < 1024
 
 
 def test_outputs_and_results_of_training():
