@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import publish_allocation  # noqa: E402
 import publish_memory  # noqa: E402
+import publish_programs  # noqa: E402
 import publish_soc  # noqa: E402
 import publish_vm  # noqa: E402
 
@@ -400,6 +401,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     **publish_soc.regions(table),
     **publish_memory.regions(table),
     **publish_allocation.regions(table),
+    **publish_programs.regions(table),
 }
 
 

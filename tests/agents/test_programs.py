@@ -1,5 +1,7 @@
 """Extraction of small modules, against figures worked out by hand."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -201,6 +203,48 @@ def test_common_layers_in_training():
     assert all(value.grad is None for value in made.parameters())
 
 
+def images(x):
+    y = functional.pixel_unshuffle(functional.pixel_shuffle(x, 2), 2)
+    y = functional.fold(functional.unfold(y, 2, stride=2), 8, 2, stride=2)
+    y = functional.pad(functional.pad(y, (1, 1, 1, 1), "reflect"), (1, 1, 1, 1), "replicate")
+    y = functional.local_response_norm(y, 2) + functional.max_pool3d(functional.avg_pool3d(y, 2), 2).mean()
+    return functional.adaptive_max_pool2d(y, 3)
+
+
+def losses(x):
+    y = functional.glu(functional.elu(functional.softplus(functional.hardswish(x))))
+    y = functional.logsigmoid(functional.leaky_relu(functional.hardtanh(functional.softshrink(y))))
+    y = functional.pad(functional.pad(y, (1, 1), "reflect"), (1, 1), "replicate")
+    y = functional.prelu(y, y[0, :1])
+    loss = functional.smooth_l1_loss(y, 2 * y) + functional.huber_loss(y, 2 * y) + functional.mse_loss(y, 2 * y)
+    loss = loss + functional.binary_cross_entropy(y.sigmoid(), y.detach().sigmoid())
+    loss = loss + functional.binary_cross_entropy_with_logits(y, y)
+    return loss + torch.mv(y, y[0]).sum() + torch.dot(y[0], y[1]) + torch.diag(y[0]).sum()
+
+
+@pytest.mark.parametrize(("layers", "sides"), [(images, (2, 4, 8, 8)), (losses, (4, 8))])
+def test_layers_that_train(layers, sides):
+    """Each operator, and the one of its gradient, has a rule."""
+    made = module(lambda self, x: layers(x * self.scale))
+    made.scale = nn.Parameter(torch.ones(()))
+    for train in (False, True):
+        extract(made, torch.zeros(sides), name="layers", train=train).program()
+
+
+def test_a_loss_costs_what_it_reads_and_a_fill_reads_nothing():
+    def forward(self, x):
+        y = x * self.scale
+        y[:, 0] = 0
+        return functional.mse_loss(y, x)
+
+    made = module(forward)
+    made.scale = nn.Parameter(torch.ones(()))
+    tables = extract(made, torch.zeros(4, 8), name="loss", train=True, loss=lambda result: result)
+    loss = ops(tables).index("mse_loss")
+    assert tables.instructions[loss].flops_vec == 3 * 32
+    assert sum(reads(tables, ops(tables).index("fill")).values()) <= 2
+
+
 def test_arguments():
     def forward(self, x, *, scale, twice=False):
         return x * scale + (x if twice else 0)
@@ -226,15 +270,44 @@ def test_costs_of_ones_own():
     ("forward", "message"),
     [
         (lambda self, x: x.nonzero(), r"bad: node 'nonzero' has a shape that depends on data"),
+        (
+            lambda self, x: x.sin() if x.sum() > 0 else x.cos(),
+            r"bad: torch.export cannot trace the module \(test_programs.py, line \d+: .*\): control flow or a size",
+        ),
+        (
+            lambda self, x: self.absent(x),
+            r"bad: torch.export cannot trace the module \(test_programs.py, line \d+: .*ab",
+        ),
+        (
+            lambda self, x: x @ x,
+            r"bad: .* \(test_programs.py, line \d+: lambda self, x: x @ x,\): .*same reduction dim, but got",
+        ),
+        (
+            lambda self: self.absent,
+            r"bad: torch.export cannot trace the module .*takes 1 positional argument but 2",
+        ),
+        (lambda self, x: None, "bad: the program has no instruction"),
         (lambda self, x: x[: int(x.sum())], r"bad: (torch.export cannot trace the module|node '\w+' has a shape)"),
         (lambda self, x: torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,)), r"bad: node 'cond' calls cond, which"),
-        (lambda self, x: self.absent(x), r"bad: torch.export cannot trace the module: .*absent"),
         (lambda self, x: x.view(-1), r"bad: the program has no instruction"),
     ],
 )
-def test_what_cannot_be_extracted(forward, message):
-    with pytest.raises(InputError, match=message):
+def test_what_cannot_be_extracted(forward, message, capsys):
+    with pytest.raises(InputError, match=message) as caught:
         extract(module(forward), torch.zeros(4, 6), name="bad")
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr() == ("", "")  # nor does torch tell more of it
+
+
+def test_a_module_may_print_and_need_no_input(capsys):
+    def forward(self):
+        print("out")
+        print("err", file=sys.stderr)
+        return self.layer.weight * 2
+
+    made = module(forward, layer=nn.Linear(3, 2))
+    assert kinds(extract(made, (), name="still"), "output") == {"mul": 12}
+    assert capsys.readouterr() == ("out\n", "err\n")
 
 
 def test_bad_arguments():
@@ -243,6 +316,16 @@ def test_bad_arguments():
         extract(made, x, name="../up")
     with pytest.raises(InputError, match=r"name: '\.\.' cannot name a file"):
         extract(made, x, name="..")
+    for name in (None, "x" * 201):
+        with pytest.raises(InputError, match=r"name: .* cannot name a file"):
+            extract(made, x, name=name)
+    for costs, message in (
+        (["relu"], "costs: expected a mapping of operator names to numbers, got list"),
+        ({"relu": -1}, "costs: 'relu': expected flops per element of at least 0, got -1"),
+        ({"relu": float("nan")}, "costs: 'relu': expected .*, got nan"),
+    ):
+        with pytest.raises(InputError, match=f"m: {message}"):
+            extract(made, x, name="m", costs=costs)
     with pytest.raises(InputError, match="m: module is of type int"):
         extract(3, x, name="m")
     with pytest.raises(InputError, match="m: example_inputs is of type int"):

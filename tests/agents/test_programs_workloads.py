@@ -1,7 +1,9 @@
 """The named workloads: their published sizes, the shipped programs, the sample tables, and the command line."""
 
+import json
 import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +26,11 @@ FIGURES = {
     "lstm2_t24_b32": (338, 1035, 41.5, 53, 879),
     "wavernn_t32_b32": (291, 1094, 5.7, 5, 214),
     "dlrm_b512": (38, 146, 2.5, 639, 31),
+    "resnext50_b1": (56, 236, 8.5, 48, 114),
+    "densenet121_b1": (250, 1340, 5.7, 15, 141),
+    "densenet121_b16": (250, 1340, 90.7, 20, 2029),
+    "bert_base_b1_t512": (145, 532, 96.6, 163, 722),
+    "lstm2_t64_b8": (898, 2755, 27.7, 53, 2129),
     "unet_b1_256": (31, 112, 96.3, 60, 294),
     "fastmm7_l2_4096": (185, 507, 105.2, 64, 1658),
     "mixer_s16_b16": (52, 222, 120.9, 40, 557),
@@ -32,11 +39,13 @@ FIGURES = {
     "resnet50_b16_train": (275, 1062, 388.8, 53, 3302),
     "encoder24_b4_t128_train": (1353, 4542, 947.0, 578, 5798),
 }
-# Numbers of parameters. AlexNet, BERT's layers and Mixer-S/16 (18.5 million) as published; ResNet-50's 25,557,032 less
-# the 26,560 that folding takes: of each channel's scale and shift only a bias is left.
+# Numbers of parameters. AlexNet, BERT's layers and Mixer-S/16 (18.5 million) as published; ResNet-50, ResNeXt-50 and
+# DenseNet-121 less what folding takes: of the scale and shift of each channel of a convolution only a bias is left.
 PARAMETERS = {
     "alexnet_b32": 61_100_840,
     "resnet50_b16": 25_557_032 - 26_560,
+    "resnext50_b1": 25_028_904 - 34_112,
+    "densenet121_b1": 7_978_856 - 64 - 58 * 128,
     "bert_base_b4_t128": 12 * 7_087_872 + 2 * 768,
     "mixer_s16_b16": 18_528_264,
     "encoder24_b4_t128": 24 * 12_596_224 + 2 * 1024,
@@ -49,7 +58,7 @@ def shipped(name):
 
 
 def test_shipped_programs():
-    assert {program_name(workload, {}, train) for workload, train in SHIPPED} == set(FIGURES)
+    assert {program_name(*entry) for entry in SHIPPED} == set(FIGURES)
     assert {path.stem for path in FOLDER.glob("*.npz")} == set(FIGURES)
     assert sum(path.stat().st_size for path in FOLDER.glob("*.npz")) < 2**20
 
@@ -97,7 +106,7 @@ def test_samples_of_the_prototype(name):
         assert np.array_equal(ours.slot_buffer, sample.slot_buffer)
 
 
-@pytest.mark.parametrize(("workload", "train"), [("alexnet", True), ("dlrm", False)])
+@pytest.mark.parametrize(("workload", "train"), [("alexnet", True), ("dlrm", False), ("densenet121", False)])
 def test_extraction_equals_what_is_shipped(workload, train):
     random = torch.get_rng_state()
     tables = extract_workload(workload, train=train)
@@ -183,6 +192,19 @@ def test_command_line_tells_what_is_wrong(tmp_path, monkeypatch, capsys, words, 
     assert err.count("\n") == 1
     assert message in err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_measured_extraction():
+    """Within half a minute and a gigabyte each; the counts of the table on the page are those of what is shipped."""
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "memory_programs.json"
+    measured = json.loads(path.read_text(encoding="utf-8"))["programs"]
+    assert set(measured) == set(FIGURES)
+    for name, row in measured.items():
+        found = (row["instructions"], row["slots"], row["Gflop"], row["MiB before the start"], row["MiB moved"])
+        assert found == FIGURES[name]
+        assert row["buffers"] == shipped(name).n_buffers
+        assert row["seconds of the process"] < 30
+        assert row["peak MiB"] < 1024
 
 
 def test_outputs_and_results_of_training():

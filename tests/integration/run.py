@@ -16,6 +16,7 @@ ROOT = HERE.parents[1]
 VENVS = ROOT / ".venv-integration"
 # Program -> what pip installs for it, and the versions that stand over those of constraints.txt.
 PROGRAMS = {
+    "with_jax": (["-e", f"{ROOT}[hlo]"], {}),
     "with_rllib": (["-e", f"{ROOT}[rllib]"], {"gymnasium": "1.2.2"}),
     "with_torchrl": (["-e", f"{ROOT}", "torchrl"], {}),
 }

@@ -13,6 +13,7 @@ import pytest
 from ganttlet_agents.cli.commands import parse
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
+from ganttlet_agents.programs.commands import parse as parse_programs
 from ganttlet_agents.training.config import TrainConfig
 from ganttlet_agents.training.folder import COLUMNS
 from ganttlet_agents.training.settings import plain
@@ -55,6 +56,8 @@ def test_commands_parse(page: Path) -> None:
                 assert parse_methods(parsed.methods, named)
         elif words[0] == "train.py":
             assert parse(words[1:], "train") is not None
+        elif words[:2] == ["-m", "ganttlet_agents.programs"]:
+            assert parse_programs(words[2:]) is not None
         elif words[0] == "ganttlet":
             assert parse(words[1:]) is not None
 

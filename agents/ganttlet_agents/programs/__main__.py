@@ -1,4 +1,4 @@
-"""``python -m ganttlet_agents.programs``: list the workloads, extract one, or make the shipped programs again."""
+"""``python -m ganttlet_agents.programs``: list workloads, extract one, import HLO, or make the shipped programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands ``list``, ``extract`` and ``ship``, parsed by tyro over dataclasses."""
+"""The commands ``list``, ``extract``, ``hlo`` and ``ship``, parsed by tyro over dataclasses."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Annotated, Any, Protocol
 from ganttlet.core.errors import MissingExtraError
 from ganttlet_agents.evaluation.tables import make_console, print_texts
 from ganttlet_agents.programs import shipping
+from ganttlet_agents.programs.hlo import read_hlo
 from ganttlet_agents.programs.tables import Tables
 from ganttlet_agents.programs.workloads import WORKLOADS, extract_workload
 
 try:
     import tyro
-    from tyro.conf import subcommand
+    from tyro.conf import Positional, subcommand
 except ImportError:
     raise MissingExtraError("tyro", "eval") from None
 
@@ -69,12 +70,28 @@ class Extract:
         """Extract and write."""
         names = ("batch", "length", "layers", "size", "levels", "tables")
         options = {name: getattr(self, name) for name in names}
-        tables = extract_workload(self.workload, train=self.train, **options)
-        paths = tables.write(self.out)
-        print(summary(tables))
-        for path in paths:
-            print(path)
-        return 0
+        return write(extract_workload(self.workload, train=self.train, **options), self.out)
+
+
+@dataclass(frozen=True)
+class Hlo:
+    """Write the program of a scheduled XLA HLO text, as compiled.as_text() gives it in JAX, as three CSV files."""
+
+    file: Positional[Path]
+    """The text."""
+    out: Path
+    """Folder to write to; made if it is absent."""
+    name: str | None = None
+    """Of the program and its files; the module's if absent."""
+    weights: tuple[int, ...] = ()
+    """Numbers of the entry computation's parameters that are weights; the others are inputs."""
+    keep_types: bool = False
+    """Count the bytes of the types in the text, not 2 for each wider floating-point number."""
+
+    def run(self) -> int:
+        """Read, then write."""
+        options = {"name": self.name, "weights": self.weights, "keep_types": self.keep_types}
+        return write(read_hlo(self.file, **options), self.out)
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,15 @@ class Ship:
         return 0
 
 
+def write(tables: Tables, folder: Path) -> int:
+    """Write a program's three files and tell of it; return the exit code."""
+    paths = tables.write(folder)
+    print(summary(tables))
+    for path in paths:
+        print(path)
+    return 0
+
+
 def summary(tables: Tables) -> str:
     """Return one line about a program; MiB are of 2**20 bytes."""
     return (
@@ -102,6 +128,7 @@ def summary(tables: Tables) -> str:
 AnyCommand = (
     Annotated[List, subcommand("list")]
     | Annotated[Extract, subcommand("extract")]
+    | Annotated[Hlo, subcommand("hlo")]
     | Annotated[Ship, subcommand("ship")]
 )
 
@@ -114,7 +141,7 @@ def parse(words: Sequence[str]) -> Command:
         wanted,
         prog="python -m ganttlet_agents.programs",
         args=list(words),
-        description="Programs for the memory-mapping environments, from torch modules.",
+        description="Programs for the memory-mapping environments, from torch modules and XLA's HLO text.",
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
     return parsed

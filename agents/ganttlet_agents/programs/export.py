@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import os
+import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from operator import attrgetter
+from pathlib import Path
+from sysconfig import get_path
 from typing import Any
 
 import torch
 from torch import fx, nn
 from torch.export.graph_signature import InputKind
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.utils import _pytree
 
 from ganttlet.core.errors import InputError
@@ -158,13 +166,31 @@ def _without_mkldnn() -> Iterator[None]:
 
 @contextmanager
 def _told(name: str, tracer: str) -> Iterator[None]:
-    """Tell a failure of the tracer in one line; its warnings are about its own insides."""
+    """Tell a failure of the tracer in one line; its warnings, logs and prints are about its own insides."""
+    before, printed = logging.root.manager.disable, io.StringIO()
+    logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(printed):
             warnings.simplefilter("ignore")
             yield
+        sys.stderr.write(printed.getvalue())  # by the module
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
+    except GuardOnDataDependentSymNode as error:
+        what = "control flow or a size depends on data; expected a fixed sequence of operators"
+        raise InputError(f"{name}: {tracer} cannot trace the module{_place(error)}: {what}") from error
     except Exception as error:  # the module's own code runs here: anything may be raised
         lines: Sequence[str] = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{name}: {tracer} cannot trace the module: {lines[0]}") from error
+        raise InputError(f"{name}: {tracer} cannot trace the module{_place(error)}: {lines[0]}") from error
+    finally:
+        logging.disable(before)
+
+
+def _place(error: BaseException) -> str:
+    """Return which line of the module's own code led to an error, such as `` (net.py, line 3: y = x @ w)``."""
+    others = tuple(str(Path(folder)) + os.sep for folder in (Path(torch.__file__).parent, get_path("stdlib")))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_file() and path.parent != Path(__file__).parent and not str(path).startswith(others):
+            return f" ({path.name}, line {frame.lineno}: {frame.line})"
+    return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import nn
 from ganttlet.core.errors import InputError
 from ganttlet_agents.programs.export import Loss, split_inputs, trace_inference, trace_training
 from ganttlet_agents.programs.folding import fold
-from ganttlet_agents.programs.tables import Tables, build
+from ganttlet_agents.programs.tables import Tables, build, check_costs, check_name
 
 
 def extract(
@@ -39,12 +38,12 @@ def extract(
     Raises:
         InputError: the module cannot be traced, or has an operator without a rule, which is named with its node.
     """
-    if not re.fullmatch(r"[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
-        raise InputError(f"name: {name!r} cannot name a file; expected letters, digits, '.', '_' and '-'")
+    check_name(name)
     if not isinstance(module, nn.Module):
         raise InputError(f"{name}: module is of type {type(module).__name__}; expected a torch.nn.Module")
     if loss is not None and not train:
         raise InputError(f"{name}: loss is given without train=True")
+    check_costs(name, costs)
     inputs = split_inputs(name, example_inputs)
     traced = trace_training(module, inputs, name, loss) if train else trace_inference(module, inputs, name)
     return build(fold(traced, costs))

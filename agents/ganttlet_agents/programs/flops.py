@@ -20,12 +20,16 @@ PER_RESULT = _by_name(
     {
         # Copies, selections and fills: an element through the vector unit for each that is written.
         1: """
-            cat stack clone copy _to_copy repeat flip roll triu tril pixel_shuffle channel_shuffle constant_pad_nd
-            reflection_pad2d replication_pad2d upsample_nearest2d upsample_nearest2d_backward
+            cat stack clone copy _to_copy repeat flip roll triu tril pixel_shuffle pixel_unshuffle channel_shuffle
+            constant_pad_nd fill diag_embed im2col col2im upsample_nearest2d upsample_nearest2d_backward
+            reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d
+            reflection_pad1d_backward reflection_pad2d_backward reflection_pad3d_backward
+            replication_pad1d_backward replication_pad2d_backward replication_pad3d_backward
             index _unsafe_index gather take index_select embedding embedding_dense_backward
             scatter scatter_add scatter_reduce index_put _unsafe_index_put index_add
             slice_scatter select_scatter slice_backward select_backward
             max_pool2d_with_indices_backward avg_pool2d_backward _adaptive_avg_pool2d_backward
+            max_pool3d_with_indices_backward avg_pool3d_backward adaptive_max_pool2d_backward
             full zeros ones empty arange scalar_tensor eye linspace empty_strided empty_permuted
             full_like zeros_like ones_like empty_like new_zeros new_ones new_full new_empty new_empty_strided
         """,
@@ -36,11 +40,14 @@ PER_RESULT = _by_name(
             bernoulli rand randn rand_like randn_like randperm randint native_dropout
         """,
         5: """
-            silu elu softplus mish hardswish sigmoid_backward tanh_backward
+            silu elu softplus mish hardswish glu sigmoid_backward tanh_backward
+            elu_backward softplus_backward hardswish_backward log_sigmoid_backward _prelu_kernel _prelu_kernel_backward
+            leaky_relu_backward hardtanh_backward hardsigmoid_backward softshrink_backward mse_loss_backward
+            smooth_l1_loss_backward huber_loss_backward binary_cross_entropy_backward
             _softmax _log_softmax _safe_softmax logsumexp
         """,
         8: """
-            gelu gelu_backward silu_backward mish_backward upsample_bilinear2d upsample_bilinear2d_backward
+            gelu gelu_backward silu_backward mish_backward glu_backward upsample_bilinear2d upsample_bilinear2d_backward
             native_layer_norm native_group_norm _fused_rms_norm
             native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional
         """,
@@ -58,8 +65,10 @@ PER_OPERAND = _by_name(
             nll_loss_forward nll_loss2d_forward nll_loss_backward nll_loss2d_backward native_dropout_backward
             _embedding_bag _embedding_bag_forward_only _embedding_bag_dense_backward
         """,
-        3: "linalg_vector_norm var std _cdist_forward",
-        4: "var_mean std_mean",
+        2: "mv dot vdot",
+        3: "linalg_vector_norm var std _cdist_forward mse_loss",
+        4: "var_mean std_mean smooth_l1_loss huber_loss",
+        10: "binary_cross_entropy",
     }
 )
 # Flops per element of the result and of the window (argument 1).

@@ -135,7 +135,7 @@ class _Folding:
         if name in SHAPE_ONLY or name.endswith("_like") or str(node.target).removeprefix("aten.") in SHAPE_ONLY:
             return []
         operands = [operand for operand in node.all_input_nodes if operand in self.base]
-        if name == "copy":
+        if name in ("copy", "fill"):
             return self._whole(operands[1:])  # over the first one
         if name == "convolution_backward":
             arguments: Any = node.args

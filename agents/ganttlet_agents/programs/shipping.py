@@ -10,8 +10,16 @@ from ganttlet_agents.programs.tables import Tables
 from ganttlet_agents.programs.workloads import WORKLOADS, extract_workload
 
 FOLDER = Path(ganttlet.__file__).parent / "memory_mapping" / "data"
-# Workload and whether it is a step of training: all workloads, and three steps of training.
-SHIPPED = (*((name, False) for name in WORKLOADS), ("alexnet", True), ("resnet50", True), ("encoder24", True))
+# All workloads, then variants: with other sizes, or a step of training.
+SHIPPED: tuple[tuple[str, dict[str, int], bool], ...] = (
+    *((name, {}, False) for name in WORKLOADS),
+    ("densenet121", {"batch": 16}, False),
+    ("bert_base", {"batch": 1, "length": 512}, False),
+    ("lstm2", {"batch": 8, "length": 64}, False),
+    ("alexnet", {}, True),
+    ("resnet50", {}, True),
+    ("encoder24", {}, True),
+)
 
 
 def ship(folder: str | Path, told: Callable[[Tables], object] = lambda tables: None) -> list[Path]:
@@ -22,8 +30,8 @@ def ship(folder: str | Path, told: Callable[[Tables], object] = lambda tables: N
         told: called with the tables of each as they are done.
     """
     programs = []
-    for workload, train in SHIPPED:
-        tables = extract_workload(workload, train=train)
+    for workload, options, train in SHIPPED:
+        tables = extract_workload(workload, train=train, **options)
         programs.append(tables.program())
         told(tables)
     paths = [Path(folder) / f"{program.name}.npz" for program in programs]

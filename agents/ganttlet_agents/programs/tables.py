@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,7 +80,11 @@ class Tables:
 
         Returns:
             Their paths.
+
+        Raises:
+            InputError: no program of the environment's family can be made of the tables, such as for sizes too large.
         """
+        self.program()
         rows: dict[str, list[tuple[object, ...]]] = {
             "instructions": [(t, *row) for t, row in enumerate(self.instructions)],
             "buffers": [(index, *row) for index, row in enumerate(self.buffers)],
@@ -130,6 +136,25 @@ class Tables:
         return sum(row.bytes for row in self.uses)
 
 
+def check_name(name: Any) -> None:
+    """Raise InputError unless files can be called by a program's name."""
+    if not isinstance(name, str) or not re.fullmatch(r"(?!\.*$)[A-Za-z0-9._-]{1,200}", name):
+        raise InputError(
+            f"name: {name!r} cannot name a file; expected at most 200 letters, digits, '.', '_' and '-', not only dots"
+        )
+
+
+def check_costs(name: str, costs: Any) -> None:
+    """Raise InputError unless costs are finite numbers of flops per element, by operator name, or None."""
+    if costs is None:
+        return
+    if not isinstance(costs, Mapping):
+        raise InputError(f"{name}: costs: expected a mapping of operator names to numbers, got {type(costs).__name__}")
+    for key, value in costs.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+            raise InputError(f"{name}: costs: {key!r}: expected flops per element of at least 0, got {value!r}")
+
+
 def build(graph: Graph) -> Tables:
     """Fuse a traced program and lay it out as tables.
 
@@ -157,11 +182,12 @@ def build(graph: Graph) -> Tables:
         reads = {value: _bytes(graph.values[value], parts) for value, parts in regions.items()}
         kept = [value for value in made if readers.get(value, set()) - {t} or value in graph.outputs]
         slots.append((reads, kept))
+        op = "+".join(operator.op for operator in members)
         instructions.append(
             Instruction(
                 members[-1].name,
-                "+".join(operator.op for operator in members),
-                len(members),
+                op,
+                op.count("+") + 1,  # what comes from HLO may be fused already
                 sum(operator.matrix_flops for operator in members),
                 sum(operator.vector_flops for operator in members),
             )

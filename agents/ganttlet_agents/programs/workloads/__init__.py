@@ -14,7 +14,7 @@ from ganttlet.core.errors import InputError, check_choice, check_keys
 from ganttlet.core.options import as_count
 from ganttlet_agents.programs.extractor import extract
 from ganttlet_agents.programs.tables import Tables
-from ganttlet_agents.programs.workloads import attention, bilinear, convolutional, recommender, recurrent
+from ganttlet_agents.programs.workloads import attention, bilinear, convolutional, dense, recommender, recurrent
 
 Make = Callable[..., tuple[nn.Module, tuple[Any, ...]]]
 
@@ -44,6 +44,19 @@ WORKLOADS: Mapping[str, Workload] = {
         "resnet50_b{batch}",
         {"batch": 16},
         "ResNet-50 with batch normalisation folded into the convolutions; He et al. 2015, arXiv 1512.03385",
+    ),
+    "resnext50": Workload(
+        convolutional.resnext50,
+        "resnext50_b{batch}",
+        {"batch": 1},
+        "ResNeXt-50 (32x4d), batch normalisation folded into the convolutions; Xie et al. 2016, arXiv 1611.05431",
+    ),
+    "densenet121": Workload(
+        dense.densenet121,
+        "densenet121_b{batch}",
+        {"batch": 1},
+        "DenseNet-121, batch normalisation as a scale where no convolution precedes it; Huang et al. 2016, "
+        "arXiv 1608.06993",
     ),
     "unet": Workload(
         convolutional.unet,

@@ -1,4 +1,4 @@
-"""Image networks: AlexNet, ResNet-50, U-Net, MLP-Mixer."""
+"""Image networks: AlexNet, ResNet-50, ResNeXt-50, U-Net, MLP-Mixer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ganttlet.core.errors import InputError
 
 Made = tuple[nn.Module, tuple[Any, ...]]
 CLASSES = 1000
-# Width inside a block, number of blocks and stride of each stage of ResNet-50; a block returns four times its width.
-RESNET50 = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
+# Width of a block's result, number of blocks and stride of each stage of ResNet-50 and ResNeXt-50.
+STAGES = ((256, 3, 1), (512, 4, 2), (1024, 6, 2), (2048, 3, 2))
 
 
 def alexnet(batch: int) -> Made:
@@ -38,13 +38,13 @@ def alexnet(batch: int) -> Made:
 class Bottleneck(nn.Module):
     """Three convolutions beside a shortcut; biases are what is left of batch normalisation."""
 
-    def __init__(self, width_in: int, width: int, stride: int) -> None:
+    def __init__(self, width_in: int, width: int, width_out: int, stride: int, groups: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(width_in, width, 1)
-        self.second = nn.Conv2d(width, width, 3, stride, 1)
-        self.third = nn.Conv2d(width, 4 * width, 1)
-        fits = stride == 1 and width_in == 4 * width
-        self.shortcut = None if fits else nn.Conv2d(width_in, 4 * width, 1, stride)
+        self.second = nn.Conv2d(width, width, 3, stride, 1, groups=groups)
+        self.third = nn.Conv2d(width, width_out, 1)
+        fits = stride == 1 and width_in == width_out
+        self.shortcut = None if fits else nn.Conv2d(width_in, width_out, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's result."""
@@ -54,16 +54,21 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A stem, stages of bottleneck blocks, and a dense layer on the mean."""
+    """A stem, stages of bottleneck blocks, and a dense layer on the mean.
 
-    def __init__(self) -> None:
+    Args:
+        narrower: how many times a block's result is as wide as its 3x3 convolution.
+        groups: of that convolution.
+    """
+
+    def __init__(self, narrower: int, groups: int) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 64, 7, 2, 3)
         blocks, width_in = [], 64
-        for width, count, stride in RESNET50:
+        for width, count, stride in STAGES:
             for index in range(count):
-                blocks.append(Bottleneck(width_in, width, stride if index == 0 else 1))
-                width_in = 4 * width
+                blocks.append(Bottleneck(width_in, width // narrower, width, stride if index == 0 else 1, groups))
+                width_in = width
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(width_in, CLASSES)
 
@@ -76,7 +81,12 @@ class ResNet(nn.Module):
 
 def resnet50(batch: int) -> Made:
     """Return ResNet-50 (stride in the 3x3 convolution) with folded normalisation, and a batch of images."""
-    return ResNet(), (torch.empty(batch, 3, 224, 224),)
+    return ResNet(4, 1), (torch.empty(batch, 3, 224, 224),)
+
+
+def resnext50(batch: int) -> Made:
+    """Return ResNeXt-50 (32x4d: 32 groups of 4 channels) with folded normalisation, and a batch of images."""
+    return ResNet(2, 32), (torch.empty(batch, 3, 224, 224),)
 
 
 class UNet(nn.Module):
