@@ -1,0 +1,72 @@
+"""Solvers of memory mapping: least latency with a bound, by HiGHS or CP-SAT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ganttlet_agents.evaluation.methods import MethodType, Option, Outcome
+from ganttlet_agents.solvers.cpsat_run import cp_model
+from ganttlet_agents.solvers.memory_mapping.latency import (
+    DEFAULT_TIME,
+    HINTS,
+    SolverResult,
+    choose_window,
+    solve_latency,
+)
+
+__all__ = ["METHODS", "SolverResult", "choose_window", "solve_latency"]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The methods ``solver:mip`` and ``solver:cpsat``."""
+
+    engine: str
+    options: dict[str, Any]
+
+    def solve(self, instance: Any, *, objective: str, seed: int) -> Outcome:
+        """Return mapping, bound (if the objective is the latency or the speed-up) and status."""
+        given = dict(self.options)
+        own = given.pop("seed")
+        result = solve_latency(
+            instance, self.engine, time_limit=given.pop("time"), seed=seed if own is None else own, **given
+        )
+        bounds = {"latency": result.bound, "speedup": instance.all_slow / result.bound}
+        optimal = result.optimal and objective in bounds
+        return Outcome(result.mapping, bounds.get(objective), optimal, result.status)
+
+    def warm_up(self, instance: Any, *, objective: str) -> None:
+        """Import OR-Tools, which takes about a second, and load the kernels of the hint."""
+        cp_model()
+        if self.options["hint"] is not None:
+            HINTS[self.options["hint"]](instance)
+
+
+def _latency(engine: str, about: str, **more: Option) -> MethodType:
+    options = {
+        "time": Option(float, DEFAULT_TIME, "wall-clock limit in seconds", minimum=1e-3),
+        "window": Option(int, None, "instructions written out before uses; by the program's size", minimum=1),
+        "hint": Option(str, "evolution", "what to start from", choices=(*HINTS, None)),
+        "seed": Option(int, None, "random seed; the run's seed by default", minimum=0),
+        **more,
+    }
+    return MethodType(
+        "solver",
+        engine,
+        "memory_mapping",
+        about,
+        options,
+        lambda given: Latency(engine, given),
+        lambda given: False,
+    )
+
+
+METHODS = (
+    _latency("mip", "HiGHS on the model of all mappings without places, then offsets; with proven bound"),
+    _latency(
+        "cpsat",
+        "the same model by CP-SAT, after HiGHS' bound of its relaxation",
+        workers=Option(int, None, "search threads; all cores by default", minimum=1),
+    ),
+)
