@@ -24,7 +24,7 @@ from ganttlet.memory_mapping.bounds import lower_bound
 from ganttlet.memory_mapping.instance import OUT, Array, Program
 from ganttlet.memory_mapping.library import resolve
 from ganttlet.memory_mapping.solution import Mapping, measure, validate
-from ganttlet_agents.rules.memory_mapping import run_belady, run_evolution, run_greedy, run_msa_best
+from ganttlet_agents.rules.memory_mapping import best_of, run_belady, run_evolution, run_greedy, run_msa_best
 from ganttlet_agents.solvers.cpsat_run import check_limits, make_solver, run_solver
 from ganttlet_agents.solvers.memory_mapping.hints import Hint
 from ganttlet_agents.solvers.memory_mapping.linear import Linear
@@ -36,14 +36,17 @@ from ganttlet_agents.solvers.memory_mapping.units import lives_of
 DEFAULT_TIME = 30.0
 CLOSE = 1e-4  # relative; a mapping this close to the bound is called optimal
 PACKING = 0.2  # share of the time for offsets, if they are needed
-WRITTEN_OUT = 6000  # instructions between slots, in all buffers, that a window is chosen for
+WRITTEN_OUT = 3000  # instructions between slots, in all buffers, that a window is chosen for
 PLAYS = 2000
+# Binary digits of the latency with everything slow. CP-SAT often improves by single units, so it gets fewer of them.
+FINE, COARSE = 25, 16
 Find = Callable[[Program], Mapping]
 HINTS: dict[str, Find] = {
     "greedy": lambda program: run_greedy(program)[0],
     "belady": lambda program: run_belady(program)[0],
     "msa_best": lambda program: run_msa_best(program)[0],
     "evolution": lambda program: run_evolution(program, budget=PLAYS, start="best")[0],
+    "best": lambda program: best_of(program, "latency", (find(program) for find in list(HINTS.values())[:-1])),
 }
 
 
@@ -91,7 +94,7 @@ def solve_latency(
     time_limit: float = DEFAULT_TIME,
     workers: int | None = None,
     window: int | None = None,
-    hint: str | Mapping | None = "evolution",
+    hint: str | Mapping | None = "best",
     seed: int = 0,
 ) -> SolverResult:
     """Search for the mapping of least latency.
@@ -103,7 +106,7 @@ def solve_latency(
         workers: CP-SAT's threads; all cores if None.
         window: instructions before a use (after it, for write-backs) that are written out; chosen by the program's
             size if None. The bound holds for every window, and is tighter for a wider one.
-        hint: one of HINTS or a mapping, to start from and to be returned if nothing better is found; or None.
+        hint: one of HINTS (``best`` is the best of the others) or a mapping, to start from and to be returned if nothing better is found; or None.
         seed: of the solvers.
 
     Raises:
@@ -118,7 +121,7 @@ def solve_latency(
     window = choose_window(program) if window is None else as_count("window", window)
     seed = as_seed("seed", seed)
     best = _hint(program, hint)
-    model = Model(program, window)
+    model = Model(program, window, FINE if engine == "mip" else COARSE + program.n_instructions.bit_length())
     if best is not None:
         Hint(model, best)
     left = time_limit - (time.perf_counter() - begun)
@@ -126,7 +129,7 @@ def solve_latency(
     status = word if best is None else f"{word}, hint kept"
     if value is not None:
         found = place(program, stays_of(model, value), PACKING * time_limit, workers, seed)
-        if found is not None and (best is None or _latency(program, found) < _latency(program, best)):
+        if best is None or _latency(program, found) < _latency(program, best):
             best, status = found, word
     bound = max(lower_bound(program), bound * model.units.microseconds)
     latency = None if best is None else _latency(program, best)
@@ -173,12 +176,14 @@ def _scale(model: Model) -> float:
 
 def place(
     program: Program, stays: list[Stay], seconds: float, workers: int | None = None, seed: int = 0
-) -> Mapping | None:
-    """Return a feasible mapping of stays with offsets found for as many as possible; None if there is none."""
+) -> Mapping:
+    """Return a feasible mapping of stays with offsets found for as many as possible."""
     offsets = pack(program, stays, _worth(program, stays), seconds, workers, seed)
     kept = [stay for stay, offset in zip(stays, offsets, strict=True) if offset >= 0]
     mapping = mapping_of(program, kept, offsets[offsets >= 0].tolist())
-    return mapping if mapping is not None and validate(program, mapping).feasible else None
+    verdict = validate(program, mapping)
+    assert verdict.feasible, f"{program.name}: {verdict.violations[0].message}"
+    return mapping
 
 
 def _worth(program: Program, stays: list[Stay]) -> Array:

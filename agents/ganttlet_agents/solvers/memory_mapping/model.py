@@ -78,14 +78,19 @@ class Line:
 class Model:
     """The CP-SAT model of a program.
 
+    Args:
+        program: the program.
+        window: instructions before uses that are written out.
+        digits: binary digits of the latency with everything slow, in units.
+
     Attributes:
         model: the CpModel; its objective is the latency in ``units``.
         lines: the variables of every buffer that fits into fast memory.
         latency: (T,) variables, time of each instruction.
     """
 
-    def __init__(self, program: Program, window: int) -> None:
-        self.program, self.window, self.units = program, window, units_of(program)
+    def __init__(self, program: Program, window: int, digits: int) -> None:
+        self.program, self.window, self.units = program, window, units_of(program, digits)
         self.model = cp_model().CpModel()
         n = self.count = program.n_instructions
         self.room: list[list[tuple[int, Any]]] = [[] for _ in range(n)]
@@ -192,6 +197,20 @@ class Model:
                 self.take[life.times[i]].append(beside)
                 parts.append(beside)
         model.add(sum(parts) >= size * line.written)
+        # The content is there from the next instruction on, and during it at least it must be.
+        after, nearest = life.times[0] + 1, line.gaps[1] if len(line.gaps) > 1 else None
+        assert nearest is not None, "there is a second slot, or the end of the program"
+        if after + 1 >= self.count:
+            # Nothing can be waited for after the last instruction.
+            model.add(line.wait == 0)
+        if after == self.count:
+            model.add(line.fast[0] == 0)
+        elif nearest.stay:
+            model.add(nearest.stay[0] + (line.chain[1] if count > 1 else 0) >= line.written)
+            if nearest.fly and nearest.first == after:
+                model.add_implication(line.fast[0], nearest.fly[0].negated())
+        else:
+            model.add_implication(line.fast[0], line.chain[1])
         if life.output:
             model.add_implication(line.fast[0], line.written)
         else:
@@ -233,7 +252,13 @@ class Model:
             slots = [k for k in range(program.first_slot[t], program.first_slot[t + 1]) if k in fast]
             floor = max(units.least[t], units.moved[t] - sum(units.saved[k] for k in slots))
             length = model.new_int_var(max(0, floor), most, "")
-            model.add(length >= units.moved[t] - sum(units.saved[k] * fast[k] for k in slots))
+            memory = units.moved[t] - sum(units.saved[k] * fast[k] for k in slots)
+            model.add(length >= memory)
+            if t == self.count - 1:
+                # A longer time stands for a stall; after the last instruction there is none. Both sides were rounded.
+                bound = self._bool()
+                model.add(length <= units.least[t] + 1 + most * bound)
+                model.add(length <= memory + len(slots) + 2 + most * (1 - bound))
             model.add(sum(room * literal for room, literal in self.room[t]) <= units.capacity)
             # One more, since the length was rounded down.
             idle = length + 1 - units.moved[t] + sum(units.freed[k] * fast[k] for k in slots) - sum(self.take[t])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,13 +89,34 @@ def _back(model: Model, line: Line, last: int, value: Callable[[Any], int]) -> t
     deadline = max(moved, default=born) + 1
     if value(line.wait):
         # What is waited for may as well move last of all, while the buffer is there anyway.
-        deadline = max(deadline, stays + 1)
+        deadline = min(max(deadline, stays + 1), model.count - 1)
     deadline = min(max(deadline, born + 2), model.count)
-    return min(moved, default=deadline), deadline
+    return min([*moved, deadline]), deadline
 
 
-def mapping_of(program: Program, stays: Sequence[Stay], offsets: Sequence[int]) -> Mapping | None:
-    """Return the mapping of stays at their offsets in bytes; None if one cannot be written back in time."""
+def mapping_of(program: Program, stays: Sequence[Stay], offsets: Sequence[int]) -> Mapping:
+    """Return the mapping of stays at their offsets in bytes.
+
+    Write-backs that do not end with the program are ended before its last instruction, which then waits; where that is
+    not possible either, the result goes to slow memory.
+    """
+    last = program.n_instructions - 1
+    try:
+        return _mapping(program, stays, offsets)
+    except InputError:
+        pass
+    kept, places = [], []
+    for stay, offset in zip(stays, offsets, strict=True):
+        if stay.back is not None and stay.back[1] > last:
+            if stay.start + 2 > last:
+                continue
+            stay = replace(stay, back=(min(stay.back[0], last), last))
+        kept.append(stay)
+        places.append(offset)
+    return _mapping(program, kept, places)
+
+
+def _mapping(program: Program, stays: Sequence[Stay], offsets: Sequence[int]) -> Mapping:
     fast = np.zeros(program.n_slots, np.int8)
     copies = []
     for stay in stays:
@@ -117,7 +138,4 @@ def mapping_of(program: Program, stays: Sequence[Stay], offsets: Sequence[int]) 
         copy_deadline=table[:, 3],
         instance_digest=program.digest,
     )
-    try:
-        return schedule_copies(program, plan, "edf")
-    except InputError:
-        return None
+    return schedule_copies(program, plan, "edf")

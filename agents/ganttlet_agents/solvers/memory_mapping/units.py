@@ -16,7 +16,6 @@ import numpy as np
 from ganttlet.core.errors import InputError
 from ganttlet.memory_mapping.instance import IN, OUTPUT, Program
 
-DIGITS = 25  # binary digits of the latency with everything slow
 SLACK = 1e-6  # units; float64 errors of the quotients are far below
 
 
@@ -45,8 +44,8 @@ class Units:
     capacity: int
 
 
-def units_of(program: Program) -> Units:
-    """Return the program in units.
+def units_of(program: Program, digits: int) -> Units:
+    """Return the program in units, with so many binary digits of the latency with everything slow.
 
     Raises:
         InputError: if fast memory is slower than slow memory, where what is proved here would not hold.
@@ -57,7 +56,7 @@ def units_of(program: Program) -> Units:
             f"field 'fast_bandwidth': {fast:g} B/s in {program.name}; the solver expects at least slow_bandwidth, "
             f"{slow:g} B/s"
         )
-    exponent = math.ceil(math.log2(program.all_slow * 1e-6 * slow)) - DIGITS
+    exponent = math.ceil(math.log2(program.all_slow * 1e-6 * slow)) - digits
     unit = 2.0**exponent
     total = np.bincount(program.slot_time, program.slot_bytes, minlength=program.n_instructions)
 
