@@ -1,4 +1,4 @@
-"""Solvers of memory mapping: least latency with a bound, by HiGHS or CP-SAT."""
+"""Solvers of memory mapping: least latency by HiGHS or CP-SAT, and fewest bytes, with bounds."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any
 
 from ganttlet_agents.evaluation.methods import MethodType, Option, Outcome
 from ganttlet_agents.solvers.cpsat_run import cp_model
-from ganttlet_agents.solvers.memory_mapping.latency import (
-    DEFAULT_TIME,
-    HINTS,
-    SolverResult,
-    choose_window,
-    solve_latency,
-)
+from ganttlet_agents.solvers.memory_mapping.cosma import Cosma, activations_only, solve_cosma
+from ganttlet_agents.solvers.memory_mapping.latency import HINTS, choose_window, solve_latency
+from ganttlet_agents.solvers.memory_mapping.result import DEFAULT_TIME, SolverResult
 
-__all__ = ["METHODS", "SolverResult", "choose_window", "solve_latency"]
+__all__ = ["METHODS", "SolverResult", "activations_only", "choose_window", "solve_cosma", "solve_latency"]
+
+_TIME = Option(float, DEFAULT_TIME, "wall-clock limit in seconds", minimum=1e-3)
+_SEED = Option(int, None, "random seed; the run's seed by default", minimum=0)
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,10 @@ class Latency:
 
 def _latency(engine: str, about: str, **more: Option) -> MethodType:
     options = {
-        "time": Option(float, DEFAULT_TIME, "wall-clock limit in seconds", minimum=1e-3),
+        "time": _TIME,
         "window": Option(int, None, "instructions written out before uses; by the program's size", minimum=1),
         "hint": Option(str, "best", "what to start from; best is the best of the others", choices=tuple(HINTS)),
-        "seed": Option(int, None, "random seed; the run's seed by default", minimum=0),
+        "seed": _SEED,
         **more,
     }
     return MethodType(
@@ -67,5 +66,18 @@ METHODS = (
         "cpsat",
         "the same model by CP-SAT, after HiGHS' bound of its relaxation",
         workers=Option(int, None, "search threads; all cores by default", minimum=1),
+    ),
+    MethodType(
+        "solver",
+        "cosma",
+        "memory_mapping",
+        "fewest bytes between the memories, operands in fast memory, by HiGHS; with bound for slow_bytes",
+        {
+            "stream": Option(bool, False, "whether slots may use slow memory where that saves bytes"),
+            "time": _TIME,
+            "seed": _SEED,
+        },
+        lambda given: Cosma(**given),
+        lambda given: False,
     ),
 )

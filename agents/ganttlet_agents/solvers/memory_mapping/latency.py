@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,23 +20,25 @@ import numpy as np
 from ganttlet.core.errors import InputError, check_choice
 from ganttlet.core.options import as_count, as_number, as_seed
 from ganttlet.memory_mapping.bounds import lower_bound
-from ganttlet.memory_mapping.instance import OUT, Array, Program
+from ganttlet.memory_mapping.instance import Program
 from ganttlet.memory_mapping.library import resolve
-from ganttlet.memory_mapping.solution import Mapping, measure, validate
+from ganttlet.memory_mapping.solution import Mapping, all_slow_mapping, measure, validate
 from ganttlet_agents.rules.memory_mapping import best_of, run_belady, run_evolution, run_greedy, run_msa_best
 from ganttlet_agents.solvers.cpsat_run import check_limits, make_solver, run_solver
+from ganttlet_agents.solvers.memory_mapping.cosma import solve_cosma
 from ganttlet_agents.solvers.memory_mapping.hints import Hint
 from ganttlet_agents.solvers.memory_mapping.linear import Linear
 from ganttlet_agents.solvers.memory_mapping.model import Model
-from ganttlet_agents.solvers.memory_mapping.packing import pack
-from ganttlet_agents.solvers.memory_mapping.plan import Stay, mapping_of, stays_of
+from ganttlet_agents.solvers.memory_mapping.place import place
+from ganttlet_agents.solvers.memory_mapping.plan import stays_of
+from ganttlet_agents.solvers.memory_mapping.result import DEFAULT_TIME, SolverResult
 from ganttlet_agents.solvers.memory_mapping.units import lives_of
 
-DEFAULT_TIME = 30.0
 CLOSE = 1e-4  # relative; a mapping this close to the bound is called optimal
 PACKING = 0.2  # share of the time for offsets, if they are needed
 WRITTEN_OUT = 3000  # instructions between slots, in all buffers, that a window is chosen for
 PLAYS = 2000
+BYTES = 5.0
 # Binary digits of the latency with everything slow. CP-SAT often improves by single units, so it gets fewer of them.
 FINE, COARSE = 25, 16
 Find = Callable[[Program], Mapping]
@@ -45,32 +46,10 @@ HINTS: dict[str, Find] = {
     "greedy": lambda program: run_greedy(program)[0],
     "belady": lambda program: run_belady(program)[0],
     "msa_best": lambda program: run_msa_best(program)[0],
+    "cosma": lambda program: solve_cosma(program, stream=True, time_limit=BYTES).mapping or all_slow_mapping(program),
     "evolution": lambda program: run_evolution(program, budget=PLAYS, start="best")[0],
     "best": lambda program: best_of(program, "latency", (find(program) for find in list(HINTS.values())[:-1])),
 }
-
-
-@dataclass(frozen=True)
-class SolverResult:
-    """What a solver found.
-
-    Fields:
-        mapping: the best mapping, or None if none was found within the limits.
-        value: its objective as ``validate`` computes it, or None.
-        bound: proven lower bound on the objective over all mappings that ``validate`` accepts.
-        optimal: True if the value is within 0.01 % of the bound.
-        status: how the search ended, and where the mapping comes from.
-        seconds: wall time, model building included.
-        window: instructions that were written out before uses.
-    """
-
-    mapping: Mapping | None
-    value: float | None
-    bound: float
-    optimal: bool
-    status: str
-    seconds: float
-    window: int
 
 
 def choose_window(program: Program, most: int = WRITTEN_OUT) -> int:
@@ -106,7 +85,8 @@ def solve_latency(
         workers: CP-SAT's threads; all cores if None.
         window: instructions before a use (after it, for write-backs) that are written out; chosen by the program's
             size if None. The bound holds for every window, and is tighter for a wider one.
-        hint: one of HINTS (``best`` is the best of the others) or a mapping, to start from and to be returned if nothing better is found; or None.
+        hint: one of HINTS (``best`` is the best of the others) or a mapping, to start from and to be returned if
+            nothing better is found; or None.
         seed: of the solvers.
 
     Raises:
@@ -128,7 +108,7 @@ def solve_latency(
     word, bound, value = (_mip if engine == "mip" else _cpsat)(model, max(left, 0.1), workers, seed)
     status = word if best is None else f"{word}, hint kept"
     if value is not None:
-        found = place(program, stays_of(model, value), PACKING * time_limit, workers, seed)
+        found, _ = place(program, stays_of(model, value), PACKING * time_limit, workers, seed)
         if best is None or _latency(program, found) < _latency(program, best):
             best, status = found, word
     bound = max(lower_bound(program), bound * model.units.microseconds)
@@ -172,26 +152,3 @@ def _cpsat(model: Model, seconds: float, workers: int | None, seed: int) -> tupl
 
 def _scale(model: Model) -> float:
     return max(1.0, model.program.all_slow / model.units.microseconds / 1024)
-
-
-def place(
-    program: Program, stays: list[Stay], seconds: float, workers: int | None = None, seed: int = 0
-) -> Mapping:
-    """Return a feasible mapping of stays with offsets found for as many as possible."""
-    offsets = pack(program, stays, _worth(program, stays), seconds, workers, seed)
-    kept = [stay for stay, offset in zip(stays, offsets, strict=True) if offset >= 0]
-    mapping = mapping_of(program, kept, offsets[offsets >= 0].tolist())
-    verdict = validate(program, mapping)
-    assert verdict.feasible, f"{program.name}: {verdict.violations[0].message}"
-    return mapping
-
-
-def _worth(program: Program, stays: list[Stay]) -> Array:
-    """Return (N,) int64 ≥ 1, about what each stay saves: the bytes of its slots, less those it copies beforehand."""
-    worth = []
-    for stay in stays:
-        saved = int(program.slot_bytes[list(stay.slots)].sum())
-        if program.slot_role[stay.slots[0]] != OUT and len(stay.slots) > 1:
-            saved -= int(program.size[stay.buffer])
-        worth.append(max(1, saved // 64))
-    return np.array(worth, np.int64)

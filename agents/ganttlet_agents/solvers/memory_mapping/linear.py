@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ganttlet.memory_mapping.instance import Array
 from ganttlet_agents.solvers.vm_rescheduling.highs import highspy, new_highs, run_highs
 
 FREE = 2**62
@@ -44,6 +43,7 @@ class Linear:
         self.cost = np.zeros(len(domains))
         for v, c in zip(proto.objective.vars, proto.objective.coeffs, strict=True):
             self.cost[v] += c * self.unit[v] / scale
+        self.offset = float(proto.objective.offset)
         self.hints = dict(zip(proto.solution_hint.vars, proto.solution_hint.values, strict=True))
         self.highs = new_highs(seed)
         self.value = np.zeros(len(domains))
@@ -98,7 +98,7 @@ class Linear:
         run_highs(self.highs, seconds)
         if self.highs.getModelStatus() != highspy().HighsModelStatus.kOptimal:
             return 0.0
-        return float(self.highs.getInfo().objective_function_value) * self.scale * (1 - TOLERANCE)
+        return self._proved(self.highs.getInfo().objective_function_value)
 
     def solve(self, seconds: float) -> tuple[bool, bool, float]:
         """Return whether a solution was found, whether it is optimal, and a lower bound; ``value`` is the solution."""
@@ -116,4 +116,7 @@ class Linear:
             self.value = np.array(self.highs.getSolution().col_value[:count]) * self.unit
         bound = float(info.mip_dual_bound)
         optimal = found and self.highs.getModelStatus() == module.HighsModelStatus.kOptimal
-        return found, optimal, bound * self.scale * (1 - TOLERANCE) if np.isfinite(bound) else 0.0
+        return found, optimal, self._proved(bound) if np.isfinite(bound) else 0.0
+
+    def _proved(self, bound: float) -> float:
+        return (bound * self.scale + self.offset) * (1 - TOLERANCE)

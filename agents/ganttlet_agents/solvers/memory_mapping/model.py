@@ -75,6 +75,10 @@ class Line:
     wait: Any = None
 
 
+def _lists(count: int) -> Any:
+    return ([None] * count for _ in range(7))
+
+
 class Model:
     """The CP-SAT model of a program.
 
@@ -112,7 +116,7 @@ class Model:
         model, size = self.model, self.units.size[life.buffer]
         room = self.units.room[life.buffer]
         count = len(life.slots)
-        line = Line(life, [self._bool() for _ in life.slots], *([None] * count for _ in range(6)), [None] * count)
+        line = Line(life, [self._bool() for _ in life.slots], *_lists(count))
         for i, t in enumerate(life.times):
             self.room[t].append((room, line.fast[i]))
             if i == 0 and life.result:

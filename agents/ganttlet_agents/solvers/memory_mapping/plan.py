@@ -128,10 +128,10 @@ def _mapping(program: Program, stays: Sequence[Stay], offsets: Sequence[int]) ->
     table = np.array(copies, np.int64).reshape(-1, 4)
     plan = Mapping(
         fast=fast,
-        rect_buffer=[stay.buffer for stay in stays],
-        rect_start=[stay.start for stay in stays],
-        rect_end=[stay.end for stay in stays],
-        rect_offset=list(offsets),
+        rect_buffer=np.array([stay.buffer for stay in stays], np.int64),
+        rect_start=np.array([stay.start for stay in stays], np.int64),
+        rect_end=np.array([stay.end for stay in stays], np.int64),
+        rect_offset=np.array(offsets, np.int64),
         copy_buffer=table[:, 0],
         copy_out=table[:, 1],
         copy_release=table[:, 2],
