@@ -88,7 +88,7 @@ def solve_cosma(
         best, left_out = place(program, stays, 0.2 * time_limit, None, seed)
         status = f"{left_out} of {len(stays)} rectangles found no place" if left_out else "placed"
     # Whole multiples of a common divisor: what lies between two of them is rounded up.
-    least = math.ceil(bound / model.step - 1e-6) * model.step + model.fixed
+    least = math.ceil(bound / model.step - 1e-6) * model.step + model.fixed - model.open
     value = None if best is None else measure(program, best)["slow_bytes"]
     least = max(least, compulsory_bytes(program))
     optimal = value is not None and value <= least * (1 + 2 * TOLERANCE)
@@ -104,7 +104,7 @@ class _Model:
         self.room: list[list[tuple[int, Any]]] = [[] for _ in range(program.n_instructions)]
         self.lines: list[tuple[Life, list[Any], list[Any], Any]] = []
         self.cost: list[tuple[int, Any]] = []
-        self.fixed = 0
+        self.fixed = self.open = 0
         lives = lives_of(program)
         for life in lives:
             self._line(life)
@@ -158,8 +158,12 @@ class _Model:
     def _after(self, life: Life, first: Any, keep: Any, spill: Any, room: int) -> None:
         """Let a result that is spilled stay during the instruction after its own: no copy ends before."""
         after = life.times[0] + 1
-        if after == self.program.n_instructions:
+        if after + 1 >= self.program.n_instructions and life.output:
+            # Only idle time of the last instruction, which does not count here, could write an output back in time; it
+            # would save no more than bringing it back for that instruction.
             self.model.add(first == 0)
+            if len(life.times) > 1:
+                self.open += int(self.program.size[life.buffer])
         elif len(life.times) > 1 and life.times[1] == after:
             self.model.add_implication(first, keep)
         else:
