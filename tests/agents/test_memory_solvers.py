@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from ganttlet.core.errors import InputError
 from ganttlet.memory_mapping import compulsory_bytes, resolve, validate
@@ -15,6 +16,7 @@ from ganttlet_agents.solvers.memory_mapping import activations_only, choose_wind
 from ganttlet_agents.solvers.memory_mapping.packing import first_fit, pack
 from ganttlet_agents.solvers.memory_mapping.plan import Stay
 from reference.memory_exact import choices, count, least_latency
+from reference.memory_strategies import programs
 
 pytest.importorskip("ortools")
 pytest.importorskip("highspy")
@@ -221,3 +223,14 @@ def test_methods():
         if speedup.bound is not None:
             assert speedup.bound == pytest.approx(program.all_slow / outcome.bound, rel=1e-3)
         assert method.solve(program, objective="copied", seed=0).bound is None
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs(most_instructions=7))
+def test_any_program_gets_a_valid_mapping_and_a_bound(program):
+    """Ties, slices, unaligned capacities, buffers larger than fast memory, equal bandwidths."""
+    result = solve_latency(program, hint=None, time_limit=10.0)
+    check(program, result)
+    for run in (run_greedy, run_belady, run_msa_best):
+        assert result.bound <= validate(program, run(program)[0]).values["latency"] * (1 + 1e-9)
+    check(program, solve_cosma(program, stream=True), "slow_bytes")
