@@ -24,6 +24,7 @@ BUILT_IN = (
     "ganttlet_agents.rules:METHODS",
     "ganttlet_agents.solvers:METHODS",
     "ganttlet_agents.policy.methods:METHODS",
+    "ganttlet_agents.search.portfolio:METHODS",
 )
 ANY_FAMILY = "*"
 ANY_NAME = "*"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ganttlet.core.family import Family
-from ganttlet.memory_mapping.bounds import compulsory_bytes, lower_bound, reference
+from ganttlet.memory_mapping.bounds import budgets, compulsory_bytes, lower_bound, non_compulsory_bytes, reference
 from ganttlet.memory_mapping.formats import format_csv, parse_csv, read_csv, write_csv
 from ganttlet.memory_mapping.generator import GENERATORS, HELD_OUT, Generator, make_generator
 from ganttlet.memory_mapping.hardware import PRESETS as HARDWARE
@@ -31,6 +31,7 @@ __all__ = [
     "Mapping",
     "Program",
     "all_slow_mapping",
+    "budgets",
     "compulsory_bytes",
     "format_csv",
     "gantt_ansi",
@@ -40,6 +41,7 @@ __all__ = [
     "lower_bound",
     "make_generator",
     "make_hardware",
+    "non_compulsory_bytes",
     "parse_csv",
     "read_csv",
     "reference",

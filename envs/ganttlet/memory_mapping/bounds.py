@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
 import numpy as np
 
 from ganttlet.core.errors import check_choice
-from ganttlet.core.objective import Reference
+from ganttlet.core.objective import Reference, ReferenceKind
 from ganttlet.memory_mapping.instance import OUT, OUTPUT, TEMP, Program
 from ganttlet.memory_mapping.solution import OBJECTIVES
+
+BOUND: ReferenceKind = "bound"
+BEST_KNOWN: ReferenceKind = "best_known"
+OPTIMAL: ReferenceKind = "optimal"
+CLOSE = 1e-6
 
 
 def compulsory_bytes(program: Program) -> int:
@@ -25,19 +35,73 @@ def compulsory_bytes(program: Program) -> int:
     return int(np.where(kind < TEMP, least, np.where(kind == OUTPUT, written, 0)).sum())
 
 
+def non_compulsory_bytes(program: Program, slow_bytes: float) -> float:
+    """Return what of ``slow_bytes``, an objective, a mapping could do without: COSMA's measure."""
+    return slow_bytes - compulsory_bytes(program)
+
+
+def budgets(program: Program) -> dict[str, int]:
+    """Return COSMA's three sizes of fast memory in bytes.
+
+    ``M_R``: the most that one instruction's operands and results take, the least with which every operand can lie in
+    fast memory. ``M_P``: the least peak; the order of instructions being fixed, its peak (``Program.peak_live``), from
+    which on only compulsory bytes need to move. ``M_H``: their mean, rounded up to the alignment. Parameters count;
+    offsets do not, and may need more. Source: arXiv 2311.18246, section V-B as an independent re-implementation has it.
+    """
+    needed = np.zeros(program.n_instructions, np.int64)
+    np.add.at(needed, program.slot_time, program.aligned[program.slot_buffer])
+    least, most = int(needed.max()), program.peak_live
+    middle = (least + most) // 2
+    return {"M_R": least, "M_H": -(-middle // program.align) * program.align, "M_P": most}
+
+
 def lower_bound(program: Program) -> float:
-    """Return a lower bound on the latency in µs: everything fast, and slow memory moving no more than it must."""
-    return max(program.all_fast, 1e6 * (compulsory_bytes(program) / program.slow_bandwidth))
+    """Return a lower bound on the latency in µs: everything fast, and slow memory moving no more than it must.
+
+    Where fast memory is the slower one, everything slow takes the place of everything fast.
+    """
+    served = min(program.all_fast, program.all_slow)
+    return max(served, 1e6 * (compulsory_bytes(program) / program.slow_bandwidth))
+
+
+@dataclass(frozen=True)
+class Known:
+    """One row of data/bounds.csv: the least latency that was found, and what it was proved not to be below, in µs."""
+
+    program: str
+    hardware: str
+    latency: float
+    bound: float
+
+
+@cache
+def table() -> dict[str, Known]:
+    """Return digest -> row of data/bounds.csv, written by ``benchmarks/memory_optimum.py --table``."""
+    text = files("ganttlet.memory_mapping").joinpath("data/bounds.csv").read_text(encoding="utf-8")
+    return {
+        row["digest"]: Known(row["program"], row["hardware"], float(row["latency_us"]), float(row["bound_us"]))
+        for row in csv.DictReader(text.splitlines())
+    }
 
 
 def reference(program: Program, objective: str = "latency") -> Reference | None:
-    """Return a bound on ``objective``, None where the trivial one is all there is."""
+    """Return what to compare ``objective`` with: the best known value or a bound, None where there is nothing.
+
+    The table's values belong to programs of the same content and hardware, and come with the bound that was proved. A
+    value within a millionth of its bound is called optimal.
+    """
     check_choice("objective", objective, OBJECTIVES)
     if objective == "slow_bytes":
         compulsory = float(compulsory_bytes(program))
         return Reference(compulsory, "bound", "what exists before the program, and its outputs, moved once", compulsory)
-    bounds = {"latency": lower_bound(program), "speedup": program.all_slow / lower_bound(program)}
-    if objective not in bounds:
+    if objective not in ("latency", "speedup"):
         return None
-    source = "every slot in fast memory, or slow memory busy with what it must move"
-    return Reference(bounds[objective], "bound", source, bounds[objective])
+    known, bound = table().get(program.digest), lower_bound(program)
+    value, kind, source = bound, BOUND, "every slot in fast memory, or slow memory busy with what it must move"
+    if known is not None:
+        bound, value = max(bound, known.bound), known.latency
+        kind = OPTIMAL if value <= bound * (1 + CLOSE) else BEST_KNOWN
+        source = "the solvers of benchmarks/memory_optimum.py"
+    if objective == "speedup":
+        value, bound = program.all_slow / value, program.all_slow / bound
+    return Reference(value, kind, source, bound)
