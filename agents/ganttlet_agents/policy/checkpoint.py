@@ -24,9 +24,10 @@ from ganttlet_agents.policy.config import NetworkConfig
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.policy.schema import Schema
 from ganttlet_agents.policy.shipped import CARD, WEIGHTS, find_checkpoint
-from ganttlet_agents.search.decode import Scorer
+from ganttlet_agents.search.batch import Evaluator, Scorer
 
 FORMAT = 1
+Array = np.ndarray[Any, Any]
 # Fields of the card that are texts; the others are mappings.
 TEXTS = ("family", "env_id", "version", "schema_digest")
 
@@ -72,18 +73,12 @@ class LoadedPolicy:
 
     def scorer(self) -> Scorer:
         """Return observations (arrays, batch axis first) -> logits (rows, A) float32."""
-        device = torch.device(self.device)
-        network = self.network.eval()
+        evaluate = self.evaluator()
+        return lambda obs: evaluate(obs)[0]
 
-        def score(obs: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-            with torch.inference_mode():
-                # PyTorch warns of arrays that may not be written to.
-                arrays = {key: np.require(part, requirements=("C", "W")) for key, part in obs.items()}
-                tensors = {key: torch.from_numpy(part).to(device) for key, part in arrays.items()}
-                logits: np.ndarray[Any, Any] = network(tensors)[0].cpu().numpy()
-            return logits
-
-        return score
+    def evaluator(self) -> Evaluator:
+        """Return observations (arrays, batch axis first) -> logits (rows, A) float32 and values (rows,) float32."""
+        return evaluator_of(self.network.eval(), self.device)
 
     def check_graph(self, graph: Any, what: str = "environment") -> None:
         """Raise InputError naming the first field in which a GraphSpec differs from the one trained on."""
@@ -93,6 +88,20 @@ class LoadedPolicy:
                 f"{what}: its observation is not the one the policy was trained on: {difference}; "
                 f"make it with {self.card.env_kwargs}"
             )
+
+
+def evaluator_of(network: Any, device: str | torch.device) -> Evaluator:
+    """Return ``network``, a GraphPolicy or what was compiled of one, on arrays."""
+    target = torch.device(device)
+
+    def evaluate(obs: Mapping[str, Array]) -> tuple[Array, Array]:
+        with torch.inference_mode():
+            # PyTorch warns of arrays that may not be written to.
+            arrays = {key: np.require(part, requirements=("C", "W")) for key, part in obs.items()}
+            logits, values = network({key: torch.from_numpy(part).to(target) for key, part in arrays.items()})
+            return logits.cpu().numpy(), values.cpu().numpy()
+
+    return evaluate
 
 
 def save_checkpoint(folder: str | Path, network: GraphPolicy, card: Card) -> None:
