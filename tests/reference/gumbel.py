@@ -32,7 +32,7 @@ class SlowGumbel:
     Args:
         env: the batch, ``num_envs=1``, autoreset disabled.
         evaluate: observation -> (logits (1, A), values (1,)).
-        simulations, considered, scale, offset, reward_scale: as in the package.
+        simulations, considered, scale, offset, least, reward_scale: as in the package.
     """
 
     def __init__(
@@ -43,11 +43,12 @@ class SlowGumbel:
         considered: int,
         scale: float,
         offset: float = 50.0,
+        least: float = 0.0,
         reward_scale: float = 1.0,
     ) -> None:
         self.env, self.evaluate = env, evaluate
         self.simulations, self.considered = simulations, considered
-        self.scale, self.offset, self.reward_scale = scale, offset, reward_scale
+        self.scale, self.offset, self.least, self.reward_scale = scale, offset, least, reward_scale
         self.steps = 0
 
     def node(self) -> Node:
@@ -96,11 +97,12 @@ class SlowGumbel:
             seen = sum(counts.values())
             if mass > 0.0:
                 other = (other + seen * (mixed / mass)) / (1 + seen)
-        if high <= low:
+        span = max(high - low, self.least)
+        if span <= 0.0:
             return dict(node.logits)
         most = max(counts.values(), default=0)
         return {
-            a: logit + (self.offset + most) * self.scale * ((gain + weight * q.get(a, other) - low) / (high - low))
+            a: logit + (self.offset + most) * self.scale * ((gain + weight * q.get(a, other) - low) / span)
             for a, logit in node.logits.items()
         }
 

@@ -32,6 +32,7 @@ DEFAULTS: Mapping[str, Any] = {
     "considered": 16,
     "episodes": 1,
     "value_scale": 0.1,
+    "least_range": 1.0,
     "reward_scale": None,
     "seconds": None,
 }
@@ -45,6 +46,7 @@ NEEDS = {
     "considered": ("gumbel",),
     "episodes": ("gumbel",),
     "value_scale": ("gumbel",),
+    "least_range": ("gumbel",),
     "reward_scale": ("gumbel",),
     "seconds": ("sample", "gumbel"),
 }
@@ -61,7 +63,8 @@ class Decoding:
         temperature: of the samples.
         threshold: what is not drawn under ``sample``, as :func:`read_threshold` reads it, or None.
         width: sequences kept under ``beam``.
-        simulations, considered, episodes, value_scale: under ``gumbel``, as :func:`ganttlet_agents.search.gumbel` says.
+        simulations, considered, episodes, value_scale, least_range: under ``gumbel``, as
+            :func:`ganttlet_agents.search.gumbel` says.
         reward_scale: factor on rewards by which the values were trained, which ``gumbel`` needs, or None.
         seconds: when the last round of sequences begins under ``sample`` and ``gumbel``, or None.
         batch: most sequences played at once under ``sample``, most rows of the batch under ``gumbel``.
@@ -76,6 +79,7 @@ class Decoding:
     considered: int
     episodes: int
     value_scale: float
+    least_range: float
     reward_scale: float | None
     seconds: float | None
     batch: int
@@ -164,6 +168,7 @@ class PolicyMethod:
                 considered=how.considered,
                 episodes=how.episodes,
                 value_scale=how.value_scale,
+                least_range=how.least_range,
                 reward_scale=how.reward_scale,
                 seed=seed,
                 objective=chosen,
@@ -232,7 +237,8 @@ def _decoding(name: str, options: Mapping[str, Any], card: Mapping[str, Any]) ->
     for key in ("samples", "width", "simulations", "considered", "episodes"):
         if key != "samples" or chosen[key] is not None:
             as_count(f"{what} {key!r}", chosen[key])
-    as_number(f"{what} 'value_scale'", chosen["value_scale"], 0.0, float("inf"))
+    for key in ("value_scale", "least_range"):
+        as_number(f"{what} {key!r}", chosen[key], 0.0, float("inf"))
     for key in ("temperature", "reward_scale"):
         if chosen[key] is not None and as_number(f"{what} {key!r}", chosen[key], 0.0, float("inf")) == 0.0:
             raise InputError(f"{what} {key!r}: expected a number greater than 0, got 0")
@@ -304,11 +310,18 @@ OPTIONS = {
     "episodes": Option(
         int,
         None,
-        "searched sequences, the best of which is kept, the first without noise; the checkpoint's, else 1",
+        "searched sequences, the first without noise; the best of them and of the greedy one is kept; the "
+        "checkpoint's, else 1",
         minimum=1,
     ),
     "value_scale": Option(
         float, None, "weight of values against the policy in a search; the checkpoint's, else 0.1", minimum=0
+    ),
+    "least_range": Option(
+        float,
+        None,
+        "least range of scaled returns in a search that counts as all of it; the checkpoint's, else 1",
+        minimum=0,
     ),
     "reward_scale": Option(
         float, None, "factor on rewards by which values were trained; the checkpoint's", check=_above_zero

@@ -36,6 +36,8 @@ class Planning:
         considered: most actions tried at the root.
         value_scale, visit_offset: sigma(q) = (visit_offset + most visits) * value_scale * q, what is added to logits
             for values q in 0 … 1. More of either trusts values more, and the network's policy less.
+        least_range: a tree whose prospects differ by less counts as one of this range, in scaled rewards: errors of the
+            values are not blown up where little is at stake. Training scales returns of random play to deviate by 1.
         reward_scale: factor on rewards, in whose units values are.
     """
 
@@ -43,12 +45,13 @@ class Planning:
     considered: int = 16
     value_scale: float = 0.1
     visit_offset: float = 50.0
+    least_range: float = 1.0
     reward_scale: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("simulations", "considered"):
             as_count(name, getattr(self, name))
-        for name in ("value_scale", "visit_offset", "reward_scale"):
+        for name in ("value_scale", "visit_offset", "least_range", "reward_scale"):
             as_number(name, getattr(self, name), 0.0, math.inf)
 
 
@@ -117,6 +120,7 @@ class Planner:
         self.env, self.evaluate, self.planning = env, evaluate, planning
         self.trees = env.num_envs // nodes
         self.simulated = 0
+        self._weights = tuple(float(one) for one in (planning.visit_offset, planning.value_scale, planning.least_range))
         self._trees = make_trees(self.trees, nodes, env.graph.n_actions)
         self._scratch = np.zeros(env.graph.n_actions)
         self._known = np.zeros(self.trees, np.bool_)
@@ -178,7 +182,7 @@ class Planner:
 
     def _scores(self, tree: int) -> Floats:
         """Return logits + sigma(completed Q) of a root, live."""
-        complete(tree, ROOT, self.planning.visit_offset, self.planning.value_scale, self._trees, self._scratch)
+        complete(tree, ROOT, *self._weights, self._trees, self._scratch)
         return self._scratch
 
     def _ranked(self, tree: int, noise: Floats, standing: Ints) -> Ints:
@@ -206,9 +210,9 @@ class Planner:
 
     def _simulate(self, which: Ints, firsts: Ints) -> None:
         """Run a simulation in each of the trees ``which`` (n,) that begins with the actions ``firsts`` (n,)."""
-        env, planning, trees = self.env, self.planning, self._trees
+        env, trees = self.env, self._trees
         ends = np.zeros((len(which), 2), np.int64)
-        descend(which, firsts, planning.visit_offset, planning.value_scale, trees, ends, self._scratch)
+        descend(which, firsts, *self._weights, trees, ends, self._scratch)
         nodes, new = ends[:, 0].copy(), ends[:, 1] != NONE
         if new.any():
             grown, (parents, actions) = which[new], ends[new].T

@@ -106,12 +106,12 @@ def survey(which: Any, trees: Any) -> None:
 
 
 @jit_lean
-def complete(t: Any, node: Any, offset: Any, scale: Any, trees: Any, out: Any) -> None:
+def complete(t: Any, node: Any, offset: Any, scale: Any, least: Any, trees: Any, out: Any) -> None:
     """Write logits + sigma(completed Q) of a node's actions to ``out`` (A,), -inf for illegal ones.
 
     An action that is not expanded takes the mean of the network's value and of the expanded Q-values, these weighted by
     the prior and together counting as often as they were visited. sigma(q) = (offset + most visits) * scale * q, with q
-    as a prospect brought into 0 … 1 by the range of its tree.
+    as a prospect brought into 0 … 1 by the range of its tree, which counts as ``least`` where it is smaller.
     """
     _, _, _, child, prior, value, visits, total, reward, discount, gain, weight, _, low, high = trees
     actions = prior.shape[2]
@@ -130,7 +130,7 @@ def complete(t: Any, node: Any, offset: Any, scale: Any, trees: Any, out: Any) -
     other = value[t, node]
     if mass > 0.0:
         other = (other + seen * (mixed / mass)) / (1 + seen)
-    span = high[t] - low[t]
+    span = max(high[t] - low[t], least)
     for a in range(actions):
         out[a] = prior[t, node, a]
         if out[a] == -np.inf or span <= 0.0:
@@ -155,7 +155,7 @@ def soften(scores: Any) -> None:
 
 
 @jit_lean
-def descend(which: Any, first: Any, offset: Any, scale: Any, trees: Any, out: Any, scratch: Any) -> None:
+def descend(which: Any, first: Any, offset: Any, scale: Any, least: Any, trees: Any, out: Any, scratch: Any) -> None:
     """Walk down the trees ``which`` (n,) from the root by ``first`` (n,), and further by the improved policy.
 
     At each node the action is taken whose improved probability exceeds its share of the visits most, the lowest of
@@ -167,7 +167,7 @@ def descend(which: Any, first: Any, offset: Any, scale: Any, trees: Any, out: An
         t, node, a = which[i], ROOT, first[i]
         while child[t, node, a] != NONE and not over[t, child[t, node, a]]:
             node = child[t, node, a]
-            complete(t, node, offset, scale, trees, scratch)
+            complete(t, node, offset, scale, least, trees, scratch)
             soften(scratch)
             seen = 0
             for b in range(len(scratch)):

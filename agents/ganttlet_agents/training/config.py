@@ -182,6 +182,8 @@ class GumbelConfig:
     """Most actions tried at the root of a search."""
     value_scale: float = 0.1
     """Weight of values, brought into 0 to 1, against the policy's logits."""
+    least_range: float = 1.0
+    """Least range, in scaled rewards, that is brought to 0 to 1, so that errors of values are not blown up."""
     temperature: Schedule = field(default_factory=lambda: Schedule(1.0, 1.0, "constant"))
     """Factor on the Gumbel noise by which moves are drawn; 0 considers the most probable actions."""
     n_envs: int = 32
@@ -201,7 +203,7 @@ class GumbelConfig:
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "simulations", "considered", "n_envs", "capacity", "updates", "batch_size")
-        _check_least(self, 0, "value_scale", "vf_coef")
+        _check_least(self, 0, "value_scale", "least_range", "vf_coef")
         _check_above(self, "max_grad_norm")
 
 

@@ -70,7 +70,13 @@ class SelfPlay:
         self.task, self.network, self.compiled, self.config = task, network, compiled, config
         self.device = next(network.parameters()).device
         self.rng = np.random.default_rng([task.config.seed, 13])
-        planning = Planning(config.simulations, config.considered, config.value_scale, reward_scale=scale)
+        planning = Planning(
+            config.simulations,
+            config.considered,
+            config.value_scale,
+            least_range=config.least_range,
+            reward_scale=scale,
+        )
         self.env = task.make(config.n_envs * (config.simulations + 1), "disabled")
         # Rows of nodes are copied over before they are read, but a batch plays only when all of its rows have begun.
         self.env.reset(seed=[task.seed_of(0)] * self.env.num_envs)
