@@ -25,6 +25,7 @@ BASE = {
     "ppo": {"n_envs": 4, "n_steps": 12, "batch_size": 24, "n_epochs": 2},
     "imitation": TEACHER,
     "self_labelling": {"samples": 4, "instances": 2, "fit": FIT},
+    "gumbel": {"simulations": 3, "n_envs": 3, "capacity": 40, "updates": 2, "batch_size": 16},
     "validation": {"count": 3, "reference": "rule:spt"},
     "eval_freq": 100,
     "save_freq": 1000,
@@ -35,6 +36,7 @@ KINDS = {
     "ppo": {},
     "imitation": {"algorithm": "imitation", "n_timesteps": 300},
     "self_labelling": {"algorithm": "self_labelling"},
+    "gumbel": {"algorithm": "gumbel", "n_timesteps": 100},
     "both": {"warm_start": {**TEACHER, "n_timesteps": 120}, "n_timesteps": 240},
     "ppo_fixed": {"env_kwargs": {**BASE["env_kwargs"], "pool_size": 3, "gamma": 0.9}, "n_timesteps": 240},
     "forced": {

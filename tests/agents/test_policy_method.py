@@ -14,7 +14,7 @@ from ganttlet.job_shop import JobShopInstance, resolve, validate
 from ganttlet.job_shop.env import JobShopVectorEnv
 from ganttlet_agents.evaluation.methods import method_types, parse_methods
 from ganttlet_agents.rules import run_rule
-from ganttlet_agents.search import beam, make_batch, sample
+from ganttlet_agents.search import beam, gumbel, make_batch, sample
 
 ENV = "ganttlet/JobShop-v0"
 DURATION = [feature.name for feature in JobShopVectorEnv(1).graph.node("job").features].index("duration")
@@ -42,6 +42,10 @@ class Stand:
             return spt(obs)
 
         return score
+
+    def evaluator(self):
+        score = self.scorer()
+        return lambda obs: (score(obs), np.zeros(len(obs["job"])))
 
     def check_graph(self, graph, what="environment"):
         self.graphs.append(what)
@@ -159,6 +163,35 @@ def test_thresholds_reach_the_samples(checkpoints):
     assert one("policy:keen").method.settled["threshold"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("decoding", "text"),
+    [
+        ({}, "decode=gumbel:simulations=4:episodes=5:reward_scale=2"),
+        ({"reward_scale": 2.0, "simulations": 4}, "episodes=5"),
+        ({"decode": "gumbel", "reward_scale": 2.0, "simulations": 4, "episodes": 5}, "considered=16"),
+    ],
+)
+def test_searches(checkpoints, decoding, text):
+    checkpoints.known["mine"] = stand = Stand(decoding=decoding)
+    outcome = solve(f"policy:mine:{text}:batch=10", DUE, seed=4)
+    evaluate = lambda obs: (spt(obs), np.zeros(len(obs["job"])))  # noqa: E731
+    env = make_batch(ENV, 10, [DUE], timing="active")
+    found = gumbel(env, evaluate, DUE, simulations=4, episodes=5, reward_scale=2.0, seed=4)
+    assert outcome.solution.digest == found.solution.digest
+    assert (outcome.decisions, outcome.simulated) == (found.decisions, found.simulated)
+    assert outcome.decisions < outcome.simulated
+    assert max(stand.rows) <= 8
+
+
+def test_seconds_end_samples_and_searches(checkpoints):
+    """Without time only the first round is played: 5 samples, or the greedy sequence and 1 searched one."""
+    checkpoints.known["mine"] = Stand(decoding={"reward_scale": 1.0})
+    sampled = solve("policy:mine:seconds=0:batch=5")
+    assert sampled.decisions == sampled.simulated == 5 * 36
+    assert solve("policy:mine:seconds=0:simulations=2:episodes=9:batch=5").decisions == 2 * 36
+    assert solve("policy:mine:seconds=1000:samples=7:batch=5").decisions == 7 * 36
+
+
 # What it knows.
 
 
@@ -179,6 +212,9 @@ def test_thresholds_reach_the_samples(checkpoints):
         ({"decode": "sample", "samples": 7}, ":decode=greedy", False),
         ({"width": 1}, ":decode=beam", False),
         ({"decode": "beam"}, "", True),
+        ({"reward_scale": 1.0}, ":simulations=1", True),
+        ({}, ":seconds=1", True),
+        ({"decode": "gumbel", "reward_scale": 1.0}, "", True),
     ],
 )
 def test_choosing_among_plays_of_a_hidden_realisation_is_hindsight(checkpoints, monkeypatch, decoding, text, several):
@@ -229,6 +265,11 @@ def test_warm_up_plays_one_greedy_sequence(checkpoints):
     assert checkpoints.known["job_shop"].rows == [1] * 36
 
 
+def test_a_search_is_warmed_up_by_the_least_search(checkpoints):
+    one("policy:job_shop:simulations=50:reward_scale=1").warm_up(FT06, objective="makespan")
+    assert 0 < len(checkpoints.known["job_shop"].rows) <= 2 * 37
+
+
 def test_threads_hold_while_it_plays(checkpoints):
     torch = pytest.importorskip("torch")
     before, seen = torch.get_num_threads(), []
@@ -268,6 +309,7 @@ def test_a_path_is_handed_on_as_it_is_and_loaded_once(checkpoints):
 def test_deterministic_on_the_cpu(checkpoints):
     assert one("policy:job_shop:samples=4").deterministic
     assert not one("policy:job_shop:device=cuda").deterministic
+    assert not one("policy:job_shop:seconds=1").deterministic
 
 
 def test_it_is_listed_for_every_family():
@@ -282,7 +324,10 @@ def test_it_is_listed_for_every_family():
     ("text", "message"),
     [
         ("policy:runs/absent", "policy 'runs/absent': no checkpoint there"),
-        ("policy:job_shop:decode=best", "option 'decode': unknown value 'best'; expected one of greedy, sample, beam"),
+        (
+            "policy:job_shop:decode=best",
+            "option 'decode': unknown value 'best'; expected one of greedy, sample, beam, gumbel",
+        ),
         ("policy:job_shop:samples=0", "option 'samples': 0 is too small"),
         ("policy:job_shop:temperature=0", "option 'temperature': 0 is too small; expected a number greater than 0"),
         ("policy:job_shop:width=0", "option 'width': 0 is too small"),
@@ -296,6 +341,14 @@ def test_it_is_listed_for_every_family():
         ("policy:job_shop:decode=beam:temperature=2", "option 'temperature': needs decode=sample, and not decode=beam"),
         ("policy:job_shop:decode=sample:width=2", "option 'width': needs decode=beam, and not decode=sample"),
         ("policy:job_shop:samples=4:width=2", "option 'width': needs decode=beam, and not decode=sample"),
+        ("policy:job_shop:samples=4:simulations=2", "option 'simulations': needs decode=gumbel, and not decode=sample"),
+        (
+            "policy:job_shop:width=2:seconds=1",
+            "option 'seconds': needs decode=sample or decode=gumbel, and not decode=beam",
+        ),
+        ("policy:job_shop:simulations=0", "option 'simulations': 0 is too small"),
+        ("policy:job_shop:reward_scale=0", "option 'reward_scale': 0 is too small; expected a number greater than 0"),
+        ("policy:job_shop:decode=gumbel", "decoding 'reward_scale': this checkpoint does not name the factor"),
     ],
 )
 def test_mistakes_name_what_was_expected(checkpoints, text, message):

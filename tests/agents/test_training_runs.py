@@ -51,6 +51,7 @@ def assert_same(one, other):
         ("ppo", (3, 4, 7)),
         ("imitation", (2, 5)),
         ("self_labelling", (1, 2)),
+        ("gumbel", (1, 3)),
         # The warm start takes 4 updates: stopped inside it, about its end, and inside PPO.
         ("both", (2,)),
         ("both", (3, 4, 5, 6)),

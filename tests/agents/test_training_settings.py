@@ -105,6 +105,8 @@ def test_an_unknown_profile_names_the_known_ones():
         ({"ppo": {"learning_rate": {"start": -1}}}, "here: ppo: learning_rate: start: expected a number of at least 0"),
         ({"imitation": {"instances": 0}}, "here: imitation: instances: expected at least 1, got 0"),
         ({"self_labelling": {"temperature": 0}}, "here: self_labelling: temperature: expected more than 0, got 0"),
+        ({"gumbel": {"simulations": 0}}, "here: gumbel: simulations: expected at least 1, got 0"),
+        ({"gumbel": {"value_scale": -1}}, "here: gumbel: value_scale: expected at least 0, got -1"),
         ({"validation": {"count": 0}}, "here: validation: count: expected at least 1, got 0"),
     ],
 )

@@ -117,6 +117,39 @@ def test_copying_one_row_leaves_the_others_alone(case, name):
 
 
 @both
+def test_stepping_some_rows_leaves_the_others_alone(case, name):
+    rng = np.random.default_rng(8)
+    env, twin = batch(case, name, 4), batch(case, name, 4)
+    for one in (env, twin):
+        one.reset(seed=6)
+        advance(one, np.random.default_rng(1), 2)
+    for rows in ([2, 0], [1], [3, 2], [], [0, 1, 2, 3], [2]):
+        actions = any_actions(env.action_masks(), rng)
+        saved = twin.snapshot([row for row in range(4) if row not in rows])
+        env.step_rows(rows, actions[rows])
+        twin.step(actions)
+        others = [row for row in range(4) if row not in rows]
+        assert not env.flags.reward[others].any()
+        assert_same(env.flags.reward[rows], twin.flags.reward[rows])
+        twin.restore(saved, others)
+        for shown in ("live_observation", "done", "flags"):
+            ours, theirs = getattr(env, shown), getattr(twin, shown)
+            if shown == "flags":
+                ours, theirs = (
+                    (flags.terminated, flags.truncated, flags.discount, flags.steps) for flags in (ours, theirs)
+                )
+            assert_same(ours, theirs)
+        assert [env.solution(row) for row in range(4)] == [twin.solution(row) for row in range(4)]
+    actions = any_actions(env.action_masks(), rng)
+    assert_same(env.step(actions), twin.step(actions))
+    with pytest.raises(InputError, match="step_rows: needs autoreset_mode 'disabled', got 'same_step'"):
+        batch(case, name, 2, "SameStep").step_rows([0], [0])
+    for rows, played in (([0, 0], [0, 0]), ([4], [0]), ([0, 1], [0]), ([0], [0.0])):
+        with pytest.raises(InputError, match=r"rows|actions"):
+            env.step_rows(rows, played)
+
+
+@both
 def test_finished_rows_can_be_saved_and_copied(case, name):
     rng = np.random.default_rng(4)
     env = batch(case, name, 2)

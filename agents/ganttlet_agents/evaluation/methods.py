@@ -42,6 +42,7 @@ class Outcome:
         optimal: True if the method claims that the solution is proven optimal.
         status: the method's own word on how it ended.
         decisions: number of decisions taken, 0 where the notion does not apply.
+        simulated: number of simulator steps taken, 0 where they are not counted.
     """
 
     solution: Solution | None
@@ -49,6 +50,7 @@ class Outcome:
     optimal: bool = False
     status: str = ""
     decisions: int = 0
+    simulated: int = 0
 
 
 class Method(Protocol):

@@ -276,6 +276,7 @@ def _checked(outcome: Any, family: Family) -> Outcome:
         optimal=bool(outcome.optimal),
         status=str(outcome.status),
         decisions=int(outcome.decisions),
+        simulated=int(outcome.simulated),
     )
 
 

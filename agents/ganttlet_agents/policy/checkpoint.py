@@ -22,7 +22,7 @@ from ganttlet.core.record import write_atomic
 from ganttlet_agents.policy.config import NetworkConfig
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.policy.schema import Schema
-from ganttlet_agents.policy.scoring import PolicyScorer
+from ganttlet_agents.policy.scoring import PolicyEvaluator, PolicyScorer
 from ganttlet_agents.policy.shipped import CARD, WEIGHTS, find_checkpoint
 from ganttlet_agents.policy.static import check_static
 
@@ -73,6 +73,10 @@ class LoadedPolicy:
     def scorer(self) -> PolicyScorer:
         """Return observations (arrays, batch axis first) -> logits (rows, A) float32."""
         return PolicyScorer(self.network, self.device)
+
+    def evaluator(self) -> PolicyEvaluator:
+        """Return observations (arrays, batch axis first) -> logits (rows, A) float32 and values (rows,) float32."""
+        return PolicyEvaluator(self.network, self.device)
 
     def check_graph(self, graph: Any, what: str = "environment") -> None:
         """Raise InputError naming the first field in which a GraphSpec differs from the one trained on."""

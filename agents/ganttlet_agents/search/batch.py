@@ -24,6 +24,8 @@ Scorer = Callable[[Mapping[str, NDArray[Any]]], NDArray[Any]]
 The arrays may be the batch's live buffers, so they must not be written to or kept. Illegal actions are left out
 whatever their logits; of the legal ones the greatest must be finite.
 """
+Evaluator = Callable[[Mapping[str, NDArray[Any]]], tuple[NDArray[Any], NDArray[Any]]]
+"""A policy with its value head: as a Scorer -> logits (R, n_actions), and values (R,) in scaled rewards."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +38,14 @@ class Decoded:
         values: (rows,) float64, the objective of every sequence played, in the order of samples (of batch rows in a
             beam); NaN where it did not finish.
         decisions: number of decisions the policy took, in all sequences together.
+        simulated: number of simulator steps that this took; more than decisions where it searches.
     """
 
     solution: Solution
     value: float
     values: Floats
     decisions: int
+    simulated: int
 
 
 def make_batch(env_id: str, rows: int, instances: Sequence[Any], **env_kwargs: Any) -> BatchEnv:
@@ -116,9 +120,28 @@ def legal_logits(score: Scorer, obs: Obs, rows: Ints) -> NDArray[Any]:
     Raises:
         InputError: for logits of another shape, or a row whose greatest legal logit is not finite.
     """
-    part = obs if len(rows) == len(obs["action_mask"]) else {key: array[rows] for key, array in obs.items()}
-    mask = part["action_mask"]
-    logits = np.asarray(score(part))
+    part = _part(obs, rows)
+    return _legal(np.asarray(score(part)), part["action_mask"])
+
+
+def legal_judgement(evaluate: Evaluator, obs: Obs, rows: Ints) -> tuple[Floats, Floats]:
+    """Return the logits (len(rows), n_actions) of ``rows``, -inf for illegal actions, and their values (len(rows),).
+
+    Raises:
+        InputError: as :func:`legal_logits`, and for values of another shape or that are not finite.
+    """
+    part = _part(obs, rows)
+    logits, values = (np.asarray(one) for one in evaluate(part))
+    if values.shape != rows.shape or not np.isfinite(values).all():
+        raise InputError(f"evaluator: expected {len(rows)} finite values, got shape {values.shape}, or NaN or infinity")
+    return _legal(logits, part["action_mask"]).astype(np.float64), values.astype(np.float64)
+
+
+def _part(obs: Obs, rows: Ints) -> Obs:
+    return obs if len(rows) == len(obs["action_mask"]) else {key: array[rows] for key, array in obs.items()}
+
+
+def _legal(logits: NDArray[Any], mask: NDArray[np.int8]) -> NDArray[Any]:
     if logits.shape != mask.shape:
         raise InputError(f"scorer: expected logits of shape {mask.shape}, got {logits.shape}")
     legal: NDArray[Any] = np.where(mask != 0, logits, np.asarray(-np.inf, logits.dtype))

@@ -55,7 +55,7 @@ def beam(
     # Log-probability of the sequence in each row; -inf where there is none.
     total = np.full(width, -np.inf)
     total[0] = 0.0
-    decisions = 0
+    decisions = simulated = 0
     while True:
         held, done = np.isfinite(total), env.done[:width]
         rows, free = np.flatnonzero(held & ~done), np.flatnonzero(~(held & done))
@@ -70,10 +70,11 @@ def beam(
         actions = legal_actions(obs)
         actions[targets] = chosen.action
         terminated = env.step(actions)[2]
+        simulated += len(targets)
     ended = np.flatnonzero(held)
     values = final_values(env, objective, terminated)[ended]
     best = int(np.lexsort((-total[ended], ranking(values, sign)))[0])
-    return Decoded(env.solution(int(ended[best])), float(values[best]), values, decisions)
+    return Decoded(env.solution(int(ended[best])), float(values[best]), values, decisions, simulated)
 
 
 class _Chosen(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -67,7 +68,7 @@ def decode_many(
         decisions, terminated = _play(env, score, obs, len(now), lambda logits, rows: np.argmax(logits, axis=1))
         values = final_values(env, objective, terminated)
         found += [
-            Decoded(env.solution(row), float(values[row]), values[row : row + 1], int(decisions[row]))
+            Decoded(env.solution(row), float(values[row]), values[row : row + 1], *[int(decisions[row])] * 2)
             for row in range(len(now))
         ]
     return found
@@ -78,11 +79,12 @@ def sample(
     score: Scorer,
     instance: Any,
     *,
-    samples: int,
+    samples: int | None = None,
     temperature: float = 1.0,
     threshold: Threshold | None = None,
     seed: int = 0,
     objective: str | None = None,
+    seconds: float | None = None,
 ) -> Decoded:
     """Return the best of ``samples`` sequences: the greedy one, and others drawn by the Gumbel-max trick.
 
@@ -94,41 +96,47 @@ def sample(
         env: a batch with ``autoreset_mode="disabled"`` and ``copy=False``, as :func:`make_batch` makes it.
         score: the policy.
         instance: what ``env.reset`` takes: a record, name, path or mapping.
-        samples: number of sequences, at least 1.
+        samples: number of sequences, at least 1; None, with ``seconds``, for as many rounds as there is time for.
         temperature: what logits are divided by before sampling, greater than 0.
         threshold: a quantile in 0 … 1 of each decision's probabilities (at ``temperature``, over the legal actions)
             below which no action is drawn, for all decisions or by phase; phases not named have none.
         seed: of the samples.
         objective: what the best is chosen by; the environment's first if None.
+        seconds: no round begins later than this; the first is always played.
 
     Raises:
-        InputError: as :func:`greedy`, and for a wrong number of samples, temperature, threshold or seed.
+        InputError: as :func:`greedy`, and for a wrong number of samples, temperature, threshold, seed or seconds.
     """
-    samples, temperature = as_count("samples", samples), as_number("temperature", temperature, 0.0, float("inf"))
+    clock = time.perf_counter()
+    if samples is None and seconds is None:
+        raise InputError("samples: expected a number of sequences, or seconds, got neither")
+    most = float("inf") if samples is None else as_count("samples", samples)
+    limit = float("inf") if seconds is None else as_number("seconds", seconds, 0.0, float("inf"))
+    temperature = as_number("temperature", temperature, 0.0, float("inf"))
     if temperature == 0.0:
         raise InputError("temperature: expected a number greater than 0, got 0")
     quantiles = None if threshold is None else quantiles_of(threshold, env.graph.phases)
     objective, sign = objective_of(env, objective)
     score = bound(score, env)
-    streams = [np.random.default_rng(child) for child in np.random.SeedSequence(as_seed("seed", seed)).spawn(samples)]
-    all_values = np.full(samples, np.nan)
+    seeds, found = np.random.SeedSequence(as_seed("seed", seed)), list[float]()
     best: tuple[float, int, Solution] | None = None
     total = 0
-    for first in range(0, samples, env.num_envs):
-        count = min(env.num_envs, samples - first)
+    while (first := len(found)) < most and (not first or time.perf_counter() - clock < limit):
+        count = int(min(env.num_envs, most - first))
         obs = begin(env, instance)
-        choose = _perturbed(streams[first : first + count], temperature, first == 0)
+        choose = _perturbed([np.random.default_rng(child) for child in seeds.spawn(count)], temperature, first == 0)
         if quantiles is not None:
             choose = _among_probable(choose, obs, quantiles, temperature)
         decisions, terminated = _play(env, score, obs, count, choose)
         total += int(decisions.sum())
-        all_values[first : first + count] = final_values(env, objective, terminated)[:count]
-        keys = ranking(all_values[first : first + count], sign)
+        values = final_values(env, objective, terminated)[:count]
+        keys = ranking(values, sign)
         row = int(np.argmin(keys))
         if best is None or keys[row] < best[0]:
             best = float(keys[row]), first + row, env.solution(row)
+        found += values.tolist()
     assert best is not None
-    return Decoded(best[2], float(all_values[best[1]]), all_values, total)
+    return Decoded(best[2], found[best[1]], np.array(found), total, total)
 
 
 def _perturbed(streams: Sequence[np.random.Generator], temperature: float, first_is_greedy: bool) -> Choice:

@@ -12,7 +12,7 @@ from ganttlet_agents.policy.config import NetworkConfig
 from ganttlet_agents.training.schedules import PROFILES, scheduled
 from ganttlet_agents.training.seeds import training_seed
 
-ALGORITHMS = ("ppo", "imitation", "self_labelling")
+ALGORITHMS = ("ppo", "imitation", "self_labelling", "gumbel")
 BASELINES = ("value", "group")
 
 
@@ -173,6 +173,41 @@ class SelfLabellingConfig:
 
 
 @dataclass(frozen=True)
+class GumbelConfig:
+    """Search every decision, imitate the improved policies and the returns (Danihelka et al. 2022)."""
+
+    simulations: int = 16
+    """Leaves visited in the search of a decision."""
+    considered: int = 8
+    """Most actions tried at the root of a search."""
+    value_scale: float = 0.1
+    """Weight of values, brought into 0 to 1, against the policy's logits."""
+    least_range: float = 1.0
+    """Least range, in scaled rewards, that is brought to 0 to 1, so that errors of values are not blown up."""
+    temperature: Schedule = field(default_factory=lambda: Schedule(1.0, 1.0, "constant"))
+    """Factor on the Gumbel noise by which moves are drawn; 0 considers the most probable actions."""
+    n_envs: int = 32
+    """Episodes of a round, each on a fresh instance; the batch has simulations + 1 rows for each."""
+    capacity: int = 20_000
+    """Decisions remembered, the latest; saved states hold them too."""
+    updates: int = 64
+    """Gradient steps after a round."""
+    batch_size: int = 256
+    """Decisions per gradient step, drawn from those remembered."""
+    learning_rate: Schedule = field(default_factory=lambda: Schedule(5e-4, 5e-5))
+    """Step size of Adam."""
+    vf_coef: float = 0.25
+    """Weight of the value loss."""
+    max_grad_norm: float = 0.5
+    """Gradients longer than this are cut to it."""
+
+    def __post_init__(self) -> None:
+        _check_least(self, 1, "simulations", "considered", "n_envs", "capacity", "updates", "batch_size")
+        _check_least(self, 0, "value_scale", "least_range", "vf_coef")
+        _check_above(self, "max_grad_norm")
+
+
+@dataclass(frozen=True)
 class ValidationConfig:
     """Fixed instances on which checkpoints are compared."""
 
@@ -196,9 +231,10 @@ class TrainConfig:
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     """Its keyword arguments, the training generator among them."""
     algorithm: str = "ppo"
-    """ppo, imitation or self_labelling."""
+    """ppo, imitation, self_labelling or gumbel."""
     n_timesteps: int = 1_000_000
-    """Budget in decisions: played (ppo), imitated (imitation) or sampled (self_labelling); warm start apart."""
+    """Budget in decisions: played (ppo), imitated (imitation), sampled (self_labelling), searched (gumbel); warm start
+    apart."""
     time_limit: float | None = None
     """Budget in seconds, if it ends before the decisions do; schedules follow whichever is spent further."""
     warm_start: ImitationConfig | None = None
@@ -210,7 +246,8 @@ class TrainConfig:
     seed: int = 0
     """Seed of the network, the instances and the play, 0 to 999."""
     reward_scale: float | None = None
-    """Factor on rewards; none: 1 / the standard deviation of the returns of random play."""
+    """Factor on rewards; none: that of warm_start_from where it names one, else 1 / the standard deviation of the
+    returns of random play."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """The network's shape."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
@@ -219,6 +256,8 @@ class TrainConfig:
     """Settings of algorithm imitation."""
     self_labelling: SelfLabellingConfig = field(default_factory=SelfLabellingConfig)
     """Settings of algorithm self_labelling."""
+    gumbel: GumbelConfig = field(default_factory=GumbelConfig)
+    """Settings of algorithm gumbel."""
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     """On what checkpoints are compared."""
     eval_freq: int = 200_000

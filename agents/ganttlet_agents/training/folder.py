@@ -23,9 +23,9 @@ CONFIG, COMMAND, VERSIONS = "config.yaml", "command.txt", "versions.json"
 PROGRESS, EVALUATIONS = "progress.csv", "evaluations.jsonl"
 CHECKPOINTS, BEST, LAST, TENSORBOARD = "checkpoints", "best", "last", "tensorboard"
 COLUMNS = {
-    "stage": "algorithm of the update: imitation (a warm start, too), ppo or self_labelling",
-    "timesteps": "decisions of the whole run so far: played, imitated or sampled",
-    "episodes": "episodes of the whole run so far: finished (ppo), or instances that were labelled",
+    "stage": "algorithm of the update: imitation (a warm start, too), ppo, self_labelling or gumbel",
+    "timesteps": "decisions of the whole run so far: played, imitated, sampled or searched",
+    "episodes": "episodes of the whole run so far: finished (ppo, gumbel), or instances that were labelled",
     "seconds": "seconds of the whole run so far, validation included, saving not",
     "steps_per_s": "decisions per second in this update",
     "learning_rate": "step size of Adam",
@@ -47,6 +47,7 @@ COLUMNS = {
     "played_value": "mean objective of the episodes that teacher and network played together, in the objective's unit",
     "sampled_value": "mean objective of all samples that came to their end, in the objective's unit",
     "best_value": "mean over instances of the best sample's objective, in the objective's unit",
+    "searched_value": "mean objective of a round of searched episodes, in the objective's unit",
 }
 """Columns of progress.csv, and of tensorboard under ``train/``, with their units; an update fills those it has."""
 

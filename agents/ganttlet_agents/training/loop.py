@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ import torch
 
 from ganttlet.core.errors import InputError
 from ganttlet.core.graph import GraphSpec
+from ganttlet.core.options import as_number
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.policy.checkpoint import (
     Card,
@@ -34,6 +36,7 @@ from ganttlet_agents.training.imitation import Imitation, SelfLabelling, find_te
 from ganttlet_agents.training.learner import Learner, State
 from ganttlet_agents.training.ppo import PPOLearner
 from ganttlet_agents.training.saving import has_state, load_state, save_state
+from ganttlet_agents.training.selfplay import SelfPlay
 from ganttlet_agents.training.task import EPISODES, Task
 from ganttlet_agents.training.validation import Validator, Verdict
 
@@ -108,11 +111,14 @@ class Trainer:
         if config.network.static_rounds:
             check_static(self.task.graph)
         self.network = GraphPolicy(Schema.of(self.task.graph), config.network).to(self.device)
+        scale = config.reward_scale
         if config.warm_start_from is not None and saved is None:
-            self._warm_start(config.warm_start_from)
+            found = self._warm_start(config.warm_start_from)
+            scale = found if scale is None else scale
         self.compiled: Any = torch.compile(self.network, dynamic=True) if config.compile else self.network
         if saved is None:
-            book = Book(scale=self.task.reward_scale(), references=self.validator.references)
+            scale = self.task.reward_scale() if scale is None else scale
+            book = Book(scale=scale, references=self.validator.references)
         self.book = book
         self.stages = self._stages()
         self.stop_signal: int | None = None
@@ -142,12 +148,15 @@ class Trainer:
             told = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
             raise InputError(f"resume: the saved state does not fit the run's settings: {told}") from None
 
-    def _warm_start(self, source: str) -> None:
+    def _warm_start(self, source: str) -> float | None:
+        """Take the weights of a checkpoint; return the reward scale of its values, None if it names none."""
         loaded = load_checkpoint(source)
         loaded.check_graph(self.task.graph, f"warm_start_from {source!r}")
         if self.config.network != loaded.network.config:
             raise InputError(f"warm_start_from {source!r}: its network is {loaded.card.network}")
         load_weights(self.network, loaded.network.state_dict(), source)
+        scale = loaded.card.decoding.get("reward_scale")
+        return None if scale is None else as_number(f"warm_start_from {source!r}: reward_scale", scale, 0.0, math.inf)
 
     def _stages(self) -> list[tuple[str, int]]:
         """Return (kind, decisions) of each stage."""
@@ -171,6 +180,8 @@ class Trainer:
             return PPOLearner(*args, config.ppo, self.book.scale)
         if kind == "self_labelling":
             return SelfLabelling(*args, config.self_labelling, self.book.scale)
+        if kind == "gumbel":
+            return SelfPlay(*args, config.gumbel, self.book.scale)
         return Imitation(*args, self._taught(kind), self.book.scale)
 
     def _taught(self, kind: str) -> ImitationConfig:
@@ -307,7 +318,7 @@ class Trainer:
             self.task.env_kwargs,
             config.network.to_dict(),
             self.task.graph.schema(),
-            {"temperature": config.temperature},
+            {"temperature": config.temperature, "reward_scale": self.book.scale},
             training,
         )
 

@@ -10,7 +10,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
-from ganttlet.core.vector_env import BatchEnv, Snapshot
+from ganttlet.core.batch import Snapshot
+from ganttlet.core.vector_env import BatchEnv
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.policy.statics import NUMBER, statics_of
 from ganttlet_agents.training.adapter import BatchVecEnv

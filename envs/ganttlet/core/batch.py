@@ -32,6 +32,16 @@ class Flags(NamedTuple):
     discount: NDArray[np.float64]
 
 
+class Snapshot(NamedTuple):
+    """Rows taken out of a batch by :meth:`BatchEnv.snapshot`; plain arrays, safe to keep and to pickle."""
+
+    kind: str
+    state: tuple[np.ndarray[Any, Any], ...]
+    flags: tuple[np.ndarray[Any, Any], ...]
+    book: tuple[np.ndarray[Any, Any], ...]
+    slots: dict[str, Any]
+
+
 def make_flags(rows: int) -> Flags:
     """Return flags of ``rows`` rows that have not begun an episode."""
     return Flags(

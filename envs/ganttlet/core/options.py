@@ -10,7 +10,9 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from ganttlet.core.errors import InputError, check_choice, check_keys, check_options
+from ganttlet.core.rng import key_of
 
+_FUTURE = 3  # entity of the keys of futures, beside those of pool
 COMMON_OPTIONS: Final[Mapping[str, Any]] = {
     "autoreset_mode": AutoresetMode.NEXT_STEP,
     "copy": True,
@@ -147,3 +149,13 @@ def as_sequence(spec: Any, count: int) -> list[Any]:
             raise InputError(f"options['instance']: expected {count} instances, one per reset row, got {len(spec)}")
         return list(spec)
     return [spec] * count
+
+
+def as_future_keys(seeds: Any, count: int) -> NDArray[np.uint64]:
+    """Return a key per restored row: of its position and the one seed, or of position 0 and its own seed."""
+    one = not isinstance(seeds, list | tuple) and np.ndim(seeds) == 0
+    given = [(seeds, row) for row in range(count)] if one else [(seed, 0) for seed in seeds]
+    if len(given) != count:
+        raise InputError(f"restore: resample_future: expected a seed for each of {count} rows, got {len(given)}")
+    keys = [key_of(np.uint64(as_seed("restore: resample_future", seed)), _FUTURE, place) for seed, place in given]
+    return np.array(keys, np.uint64)

@@ -6,7 +6,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -15,37 +15,25 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from ganttlet.core.batch import Flags, make_flags
+from ganttlet.core.batch import Flags, Snapshot, make_flags
 from ganttlet.core.errors import IllegalActionError, InputError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet.core.graph import GraphSpec
 from ganttlet.core.options import (
     as_actions,
+    as_future_keys,
     as_options,
     as_reset_mask,
     as_rows,
-    as_seed,
     as_seeds,
     as_sequence,
     common_options,
 )
 from ganttlet.core.pool import MAX_NUMBER, InstancePool
 from ganttlet.core.record import Instance, Solution
-from ganttlet.core.rng import key_of
 
-_FUTURE = 3  # entity of the keys of futures, beside those of pool
 Ints = NDArray[np.int64]
 Obs = dict[str, np.ndarray[Any, Any]]
-
-
-class Snapshot(NamedTuple):
-    """Rows taken out of a batch by :meth:`BatchEnv.snapshot`; plain arrays, safe to keep and to pickle."""
-
-    kind: str
-    state: tuple[np.ndarray[Any, Any], ...]
-    flags: tuple[np.ndarray[Any, Any], ...]
-    book: tuple[np.ndarray[Any, Any], ...]
-    slots: dict[str, Any]
 
 
 class BatchEnv(VectorEnv[Obs, Any, Any]):
@@ -257,6 +245,25 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         self._n_done = 0
         return final
 
+    def step_rows(self, rows: Any, actions: Any) -> None:
+        """Play ``actions`` in ``rows`` (arrays of the same length) and leave all others as they are, for tree search.
+
+        What came of it is in ``flags``, where every other row has reward 0, and in ``live_observation``. A row that is
+        done is frozen. Raises InputError where rows start their next episode by themselves, and for bad rows.
+        """
+        if self._mode is not AutoresetMode.DISABLED:
+            raise InputError(f"step_rows: needs autoreset_mode 'disabled', got {self._mode.name.lower()!r}")
+        if not self._ready:
+            raise ResetNeeded("step_rows: some rows have not begun an episode; call reset first")
+        at = as_rows("step_rows", rows, self.num_envs, distinct=True)
+        self._actions[at] = as_actions(actions, len(at))
+        self._flags.active.fill(False)
+        self._flags.active[at] = ~self._flags.done[at]
+        self._all_active = False
+        if self.strict:
+            self._refuse_illegal(self._actions)
+        self._n_done = self._advance(self._actions)
+
     def action_masks(self) -> NDArray[np.int8]:
         """Return the action masks (num_envs, n) int8, as sb3-contrib asks for them."""
         return self._mask.copy()
@@ -357,7 +364,7 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         at = self._rows[:count] if rows is None else as_rows("restore", rows, self.num_envs, distinct=True)
         if len(at) != count:
             raise InputError(f"restore: the snapshot holds {count} rows, got {len(at)} rows to put them in")
-        keys = None if resample_future is None else _future_keys(resample_future, count)
+        keys = None if resample_future is None else as_future_keys(resample_future, count)
         if keys is not None and type(self)._resample is BatchEnv._resample:
             raise InputError(f"restore: resample_future: instances of family {self.family!r} hide no future")
         for part, saved in zip(self._state, snapshot.state, strict=True):
@@ -488,13 +495,3 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
             "final_info": self._partial_info(done),
             "_final_info": done.copy(),
         }
-
-
-def _future_keys(seeds: Any, count: int) -> NDArray[np.uint64]:
-    """Return a key per restored row: of its position and the one seed, or of position 0 and its own seed."""
-    one = not isinstance(seeds, list | tuple) and np.ndim(seeds) == 0
-    given = [(seeds, row) for row in range(count)] if one else [(seed, 0) for seed in seeds]
-    if len(given) != count:
-        raise InputError(f"restore: resample_future: expected a seed for each of {count} rows, got {len(given)}")
-    keys = [key_of(np.uint64(as_seed("restore: resample_future", seed)), _FUTURE, place) for seed, place in given]
-    return np.array(keys, np.uint64)
