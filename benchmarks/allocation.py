@@ -10,7 +10,7 @@
 Results go to benchmarks/results/allocation.json, a part each; ``known`` takes the least heights from there and from the
 file as it is. Seconds are wall-clock seconds and, beside them, the processor's; steps/s are counted by the thread's
 own processor time. The search has one thread and is run once per seed, CP-SAT once; problems too large for it are left
-out. Problems are read from the folder of outside data; ``policies`` plays the suites minimalloc and allocation_small,
+out. Problems are read from the folder of outside data; ``policies`` plays the suites minimalloc and memory_allocation,
 and names may have options as for evaluate.py (RUN:samples=64).
 """
 
@@ -52,7 +52,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 OUT = HERE / "results" / "allocation.json"
 KNOWN = HERE.parent / "envs" / "ganttlet" / "memory_allocation" / "data" / "known.csv"
 SETS = ("minimalloc", "idealloc")
-SUITES = ("minimalloc", "allocation_small")
+SUITES = ("minimalloc", "memory_allocation")
 FAMILY = "memory_allocation"
 BATCH = 64
 
@@ -197,7 +197,17 @@ def policies(given: argparse.Namespace) -> dict[str, Any]:
                     "fits": round(statistics.mean(one[1] for one in values), 4),
                 }
             print(name, method.label, flush=True)
-    return {"groups": parts}
+    return {"trained": [trained(run) for run in given.runs], "groups": parts}
+
+
+def trained(run: str) -> str:
+    """Return how a run folder came about: its command and the decisions that it saw."""
+    folder = Path(run.partition(":")[0])
+    if not (folder / "command.txt").is_file():
+        return run
+    last = json.loads((folder / "evaluations.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    command = (folder / "command.txt").read_text(encoding="utf-8").strip()
+    return f"{run}: `{command}`, {last['timesteps']:,} decisions in {last['seconds']:.0f} s"
 
 
 def judged(method: BoundMethod, instance: Any) -> tuple[float, float]:

@@ -95,7 +95,7 @@ def policies(table: Table) -> str:
         for name in dict.fromkeys(names)
     ]
     head = ["height / least known, share that fits", *groups]
-    return f"{table(head, lines)}\n\n{made_by(part)}"
+    return f"{table(head, lines)}\n\nTrained: {'; '.join(part['trained'])}. {made_by(part)}"
 
 
 def engine(table: Table) -> str:
