@@ -120,7 +120,7 @@ class Planner:
         self.env, self.evaluate, self.planning = env, evaluate, planning
         self.trees = env.num_envs // nodes
         self.simulated = 0
-        self._weights = tuple(float(one) for one in (planning.visit_offset, planning.value_scale, planning.least_range))
+        self._weights = float(planning.visit_offset), float(planning.value_scale), float(planning.least_range)
         self._trees = make_trees(self.trees, nodes, env.graph.n_actions)
         self._scratch = np.zeros(env.graph.n_actions)
         self._known = np.zeros(self.trees, np.bool_)
