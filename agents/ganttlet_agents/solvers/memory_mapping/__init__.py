@@ -38,7 +38,7 @@ class Latency:
     def warm_up(self, instance: Any, *, objective: str) -> None:
         """Import OR-Tools, which takes about a second, and load the kernels of the hint."""
         cp_model()
-        HINTS[self.options["hint"]](instance)
+        HINTS[self.options["hint"]](instance, 1.0)
 
 
 def _latency(engine: str, about: str, **more: Option) -> MethodType:

@@ -37,18 +37,32 @@ from ganttlet_agents.solvers.memory_mapping.units import lives_of
 CLOSE = 1e-4  # relative; a mapping this close to the bound is called optimal
 PACKING = 0.2  # share of the time for offsets, if they are needed
 WRITTEN_OUT = 3000  # instructions between slots, in all buffers, that a window is chosen for
-PLAYS = 2000
-BYTES = 5.0
+PLAYS, SHARE = 2000, 1 / 8  # of the hint's search, and of the time limit
 # Binary digits of the latency with everything slow. CP-SAT often improves by single units, so it gets fewer of them.
 FINE, COARSE = 25, 16
-Find = Callable[[Program], Mapping]
+
+
+def _evolution(program: Program, seconds: float, placement: str) -> Mapping:
+    return run_evolution(program, budget=PLAYS, seconds=seconds, start="best", placement=placement)[0]
+
+
+def _fewest_bytes(program: Program, seconds: float) -> Mapping:
+    return solve_cosma(program, stream=True, time_limit=seconds).mapping or all_slow_mapping(program)
+
+
+def _best(program: Program, seconds: float) -> Mapping:
+    return best_of(program, "latency", (find(program, seconds) for name, find in HINTS.items() if name != "best"))
+
+
+Find = Callable[[Program, float], Mapping]
 HINTS: dict[str, Find] = {
-    "greedy": lambda program: run_greedy(program)[0],
-    "belady": lambda program: run_belady(program)[0],
-    "msa_best": lambda program: run_msa_best(program)[0],
-    "cosma": lambda program: solve_cosma(program, stream=True, time_limit=BYTES).mapping or all_slow_mapping(program),
-    "evolution": lambda program: run_evolution(program, budget=PLAYS, start="best")[0],
-    "best": lambda program: best_of(program, "latency", (find(program) for find in list(HINTS.values())[:-1])),
+    "greedy": lambda program, seconds: run_greedy(program)[0],
+    "belady": lambda program, seconds: run_belady(program)[0],
+    "msa_best": lambda program, seconds: run_msa_best(program)[0],
+    "cosma": _fewest_bytes,
+    "evolution": lambda program, seconds: _evolution(program, seconds, "first_fit"),
+    "reserve": lambda program, seconds: _evolution(program, seconds, "reserve"),
+    "best": _best,
 }
 
 
@@ -85,8 +99,8 @@ def solve_latency(
         workers: CP-SAT's threads; all cores if None.
         window: instructions before a use (after it, for write-backs) that are written out; chosen by the program's
             size if None. The bound holds for every window, and is tighter for a wider one.
-        hint: one of HINTS (``best`` is the best of the others) or a mapping, to start from and to be returned if
-            nothing better is found; or None.
+        hint: one of HINTS or a mapping, to start from and to be returned if nothing better is found; or None.
+            ``reserve`` is evolution with that placement, ``best`` the best of all the others.
         seed: of the solvers.
 
     Raises:
@@ -100,7 +114,7 @@ def solve_latency(
     check_limits(time_limit, None, workers)
     window = choose_window(program) if window is None else as_count("window", window)
     seed = as_seed("seed", seed)
-    best = _hint(program, hint)
+    best = _hint(program, hint, SHARE * time_limit)
     model = Model(program, window, FINE if engine == "mip" else COARSE + program.n_instructions.bit_length())
     if best is not None:
         Hint(model, best)
@@ -117,10 +131,10 @@ def solve_latency(
     return SolverResult(best, latency, bound, optimal, status, time.perf_counter() - begun, window)
 
 
-def _hint(program: Program, hint: str | Mapping | None) -> Mapping | None:
+def _hint(program: Program, hint: str | Mapping | None, seconds: float) -> Mapping | None:
     if isinstance(hint, str):
         check_choice("hint", hint, HINTS)
-        return HINTS[hint](program)
+        return HINTS[hint](program, seconds)
     if hint is not None:
         verdict = validate(program, hint)
         if not verdict.feasible:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ganttlet_agents.solvers.vm_rescheduling.highs import highspy, new_highs, run_highs
+from ganttlet_agents.solvers.highs_run import highspy, new_highs, run_highs
 
 FREE = 2**62
 TOLERANCE = 1e-6  # relative, taken off what HiGHS proves in float64

@@ -21,10 +21,10 @@ from ganttlet.vm_rescheduling.instance import Cluster
 from ganttlet.vm_rescheduling.library import resolve
 from ganttlet_agents.evaluation.methods import Outcome
 from ganttlet_agents.solvers.cpsat_run import check_limits, cp_model
+from ganttlet_agents.solvers.highs_run import run_highs
 from ganttlet_agents.solvers.vm_rescheduling.aim import Aim, make_aim
 from ganttlet_agents.solvers.vm_rescheduling.counts import Change, Counts
 from ganttlet_agents.solvers.vm_rescheduling.cpsat import CpSearch
-from ganttlet_agents.solvers.vm_rescheduling.highs import run_highs
 from ganttlet_agents.solvers.vm_rescheduling.hosts import Column, Hosts
 from ganttlet_agents.solvers.vm_rescheduling.master import Master
 from ganttlet_agents.solvers.vm_rescheduling.pricing import price

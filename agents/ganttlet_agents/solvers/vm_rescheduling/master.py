@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ganttlet_agents.solvers.vm_rescheduling.highs import highspy, new_highs
+from ganttlet_agents.solvers.highs_run import highspy, new_highs
 from ganttlet_agents.solvers.vm_rescheduling.hosts import Column, Hosts
 
 Array = np.ndarray[Any, Any]

@@ -19,9 +19,9 @@ from ganttlet.vm_rescheduling.instance import Cluster
 from ganttlet.vm_rescheduling.library import resolve
 from ganttlet_agents.evaluation.methods import Outcome
 from ganttlet_agents.solvers.cpsat_run import check_limits
+from ganttlet_agents.solvers.highs_run import highspy, new_highs, run_highs
 from ganttlet_agents.solvers.vm_rescheduling.aim import Aim, make_aim
 from ganttlet_agents.solvers.vm_rescheduling.counts import Change, Counts
-from ganttlet_agents.solvers.vm_rescheduling.highs import highspy, new_highs, run_highs
 from ganttlet_agents.solvers.vm_rescheduling.result import DEFAULT_TIME, LEAST_TIME, Found, SolverResult, pursue
 
 NAME = "solver:mip"

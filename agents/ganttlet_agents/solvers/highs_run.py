@@ -1,4 +1,4 @@
-"""Calls of HiGHS that keep to a time limit and stop on Ctrl-C."""
+"""Calls of HiGHS that keep to a time limit and stop on Ctrl-C: what every solver by HiGHS here runs through."""
 
 from __future__ import annotations
 
