@@ -11,7 +11,7 @@ from ganttlet.core.graph import GraphSpec, Picture
 from reference.memory_mapping import COPY, DROP, NO_COPY, Rectangle, ReferenceMapping, Slot
 
 FAR = 1000.0
-FACTS = 13
+FACTS = 15
 
 
 class Shown:
@@ -23,6 +23,7 @@ class Shown:
         self.top = play.capacity // play.align * play.align
         self.room = max(self.top, play.align)
         self.residents = sorted(self.kept(), key=lambda one: one.offset)
+        self.stays = self.stays_of_slots()
 
     def blocks(self) -> dict[str, np.ndarray]:
         """Every block but the action mask."""
@@ -226,7 +227,43 @@ class Shown:
             near(len(later)),
             near(play.slots[later[0]].time - slot.time) if later else 0.0,
             self.time(sum(self.gain(play.slots[use]) for use in later)),
+            near(self.stays[at][0] * self.room),
+            near(self.stays[at][1]),
         ]
+
+    def stays_of_slots(self) -> list[tuple[float, float]]:
+        """For each slot what its stay earns and how crowded it is."""
+        play = self.play
+        clock = list(itertools.accumulate((play.length_all_slow(t) for t in range(len(play.compute))), initial=0.0))
+        stays: list[tuple[list[int], int, float]] = []  # slots, first instruction, begin
+        for b in range(len(play.size)):
+            mine = [k for k, slot in enumerate(play.slots) if slot.buffer == b]
+            times = [play.slots[k].time for k in mine]
+            if mine and play.slots[mine[0]].is_result:
+                stays.append((mine, times[0], clock[times[0]]))
+                continue
+            for i, k in enumerate(mine):
+                if i:
+                    stays.append(([k], times[i - 1] + 1, clock[times[i - 1]]))
+                    continue
+                begin = clock[times[0]] - play.us(play.size[b])
+                under_way = [t for t in range(times[0] + 1) if clock[t] <= begin]
+                stays.append(([k], max(under_way, default=0), begin))
+        found = []
+        for mine, first, begin in stays:
+            last, size = play.slots[mine[-1]].time, play.aligned(play.slots[mine[0]].buffer)
+            never = play.slots[mine[0]].is_result and len(mine) == 1
+            saved = sum(self.gain(play.slots[k]) for k in mine)
+            earns = 0.0 if never else max(0.0, saved / (size * (clock[last + 1] - begin)))
+            found.append((-earns, mine[0], mine, range(first, last + 1), size / self.room))
+        found.sort(key=lambda one: one[:2])
+        answers = [(0.0, 0.0)] * len(play.slots)
+        for i, (least, _, mine, stay, share) in enumerate(found):
+            dearer = [one for one in found[:i] if one[4] <= 1.0]
+            crowd = max(sum(one[4] for one in dearer if t in one[3]) + share for t in stay)
+            for k in mine:
+                answers[k] = (-least, crowd)
+        return answers
 
     def time(self, us: float) -> float:
         return near(us / self.unit)
@@ -302,7 +339,7 @@ class Shown:
             *facts[6:8],
             self.time(sum(us for time, us in copy[0].moves if time == play.now)) if copy else 0.0,
             near(play.now - made.release) if made else 0.0,
-            *facts[10:],
+            *facts[10:13],
             float(bool(mine)),
             float(dirty),
             near(max(0, play.now - mine[0].end)) if mine else 0.0,

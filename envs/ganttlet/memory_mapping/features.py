@@ -8,6 +8,7 @@ from ganttlet.core.graph import EdgeType, Feature, GraphSpec, NodeType, Picture,
 from ganttlet.core.jit import jit
 from ganttlet.memory_mapping.instance import OUT, OUTPUT, TEMP, Array, Program
 from ganttlet.memory_mapping.layout import N_ACTIONS, Sizes
+from ganttlet.memory_mapping.stays import stays_of
 
 OBSERVATIONS = ("window", "slot", "program")
 PICTURE = 64  # instructions and bins of offsets that picture=True shows
@@ -47,6 +48,8 @@ SLOT_FACTS = (
     _count("uses", "later uses of the buffer"),
     _count("next", "instructions from this slot to the next use, 0 if there is none"),
     _time("rest", "sum of gain over the later uses"),
+    _count("earns", "time saved by its stay in fast memory / (its share of fast memory x time of the stay)"),
+    _count("crowd", "most that stays earning as much or more would take of fast memory at once during its stay"),
 )
 GAIN, RELIEF, DEMAND, USES, NEXT_USE, REST = 5, 6, 7, 10, 11, 12
 RESIDENT = (
@@ -190,6 +193,7 @@ def slot_facts(program: Program) -> Array:
     gain = slowly - alone
     uses, rest = np.zeros(program.n_slots), np.zeros(program.n_slots)
     add_up(program.next_slot, gain, uses, rest)
+    earned, crowd = stays_of(program)
     columns = (
         ~operand,
         kind < TEMP,
@@ -204,6 +208,8 @@ def slot_facts(program: Program) -> Array:
         uses,
         np.where(program.next_slot >= 0, program.next_use - time, 0),
         rest / unit,
+        earned * room,
+        crowd,
     )
     facts: Array = np.clip(np.stack(columns, axis=1), -FAR, FAR).astype(np.float32)
     return facts
