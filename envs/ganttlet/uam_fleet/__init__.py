@@ -1,0 +1,1 @@
+"""UAM fleet: days of an air-taxi fleet."""
