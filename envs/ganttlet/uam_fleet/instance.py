@@ -81,6 +81,7 @@ class Scenario(Instance):
         world: seed (64 bits) of delays and downtimes, see ``world.py``.
         needs_charger: whether a port is out of reach unless it has a charger free for every aircraft on its way.
         reward_scale: USD that a reward of 1 stands for; 0: the fares of all demand.
+        demand_drawn: whether ``demand`` is a Poisson draw of ``forecast``, so that another future may be drawn.
 
     Raises:
         InputError: naming the field, the index and what was expected.
@@ -130,6 +131,7 @@ class Scenario(Instance):
     world: int = 0
     needs_charger: bool = False
     reward_scale: float = 0.0
+    demand_drawn: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", str(self.name))
@@ -170,9 +172,10 @@ class Scenario(Instance):
             object.__setattr__(self, field, _integer(field, getattr(self, field), least, most))
         for field, names in (("recharge", RECHARGE), ("charge_curve", CURVES)):
             object.__setattr__(self, field, _code(field, getattr(self, field), names))
-        if not isinstance(self.needs_charger, bool | np.bool_) and self.needs_charger not in (0, 1):
-            raise InputError(f"field 'needs_charger': expected true or false, got {self.needs_charger!r}")
-        object.__setattr__(self, "needs_charger", bool(self.needs_charger))
+        for field in ("needs_charger", "demand_drawn"):
+            if not isinstance(getattr(self, field), bool | np.bool_):
+                raise InputError(f"field {field!r}: expected true or false, got {getattr(self, field)!r}")
+            object.__setattr__(self, field, bool(getattr(self, field)))
         if self.reserve >= 1.0:
             raise InputError(f"field 'reserve': {self.reserve:g}; expected a share of the battery below 1")
         if self.downtime_low > self.downtime_high:
@@ -273,10 +276,7 @@ class Scenario(Instance):
 
     def _check_reach(self) -> None:
         """Check that a full battery is enough for some leg to and some leg from every port."""
-        left = self.battery - self.energy
-        floor = self.reserve * self.battery
-        legal = (left >= floor) & ((self.charging > 0) | (left - self.nearest >= floor))
-        np.fill_diagonal(legal, False)
+        legal = legal_legs(self.energy, self.charging, self.battery, self.reserve)
         for what, found in (("to", legal.any(axis=0)), ("from", legal.any(axis=1))):
             if not found.all():
                 j = int(np.argmin(found))
@@ -318,9 +318,7 @@ class Scenario(Instance):
     @cached_property
     def nearest(self) -> Array:
         """(V,) float64, kWh from each port to the nearest other one that has a charger; infinite if there is none."""
-        energy = np.where(self.charging > 0, self.energy, math.inf)
-        np.fill_diagonal(energy, math.inf)
-        return _frozen(energy.min(axis=1))
+        return _frozen(_nearest(self.energy, self.charging))
 
     @cached_property
     def scale(self) -> float:
@@ -335,6 +333,22 @@ class Scenario(Instance):
     def size_label(self) -> str:
         """``8x40``: ports x aircraft."""
         return f"{self.n_ports}x{self.n_aircraft}"
+
+
+def legal_legs(energy: Array, charging: Array, battery: float, reserve: float) -> Array:
+    """Return (V, V) bool, the legs that a full battery is enough for, given the kWh of each (V, V)."""
+    left = battery - energy
+    floor = reserve * battery
+    legal: Array = (left >= floor) & ((charging > 0) | (left - _nearest(energy, charging) >= floor))
+    np.fill_diagonal(legal, False)
+    return legal
+
+
+def _nearest(energy: Array, charging: Array) -> Array:
+    reach = np.where(charging > 0, energy, math.inf)
+    np.fill_diagonal(reach, math.inf)
+    nearest: Array = reach.min(axis=1)
+    return nearest
 
 
 def _frozen(array: Array) -> Array:
