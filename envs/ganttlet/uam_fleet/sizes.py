@@ -14,5 +14,4 @@ def most_decisions(aircraft: int, span: float, idle_step: float, shortest_flight
     Args:
         idle_step, shortest_flight: minutes, positive.
     """
-    each = max(math.floor(span / idle_step), 2 * math.floor(span / shortest_flight)) + 3
-    return aircraft * each
+    return aircraft * (math.floor(max(span / idle_step, 2.0 * span / shortest_flight)) + 3)
