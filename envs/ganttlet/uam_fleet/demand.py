@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ganttlet.core.errors import InputError
 from ganttlet.uam_fleet.drawing import fill_erlang, key_of_stream, uniforms
 
 Array = np.ndarray[Any, Any]
@@ -31,6 +32,9 @@ def peaks_forecast(settings: Mapping[str, Any], high: Array, weights: Array | No
         weights: (V, V) or None.
         total: passengers of the day.
         key: of the day.
+
+    Raises:
+        InputError: if no pair has any demand.
     """
     ports, hours = len(high), round((settings["day_end"] - settings["day_start"]) / 60.0)
     if weights is None:
@@ -40,16 +44,19 @@ def peaks_forecast(settings: Mapping[str, Any], high: Array, weights: Array | No
     peak = bumps(settings, hours)
     both, first, last = sum(peak), peak[0], peak[-1]
     there, back = high[None, :], high[:, None]
-    shape = np.full((hours, ports, ports), settings["base_level"])
+    shape: Array = np.full((hours, ports, ports), settings["base_level"])
     for pairs, curve, gain in (
         (there & back, both, settings["both_gain"]),
         (there & ~back, first, settings["one_gain"]),
         (back & ~there, last, settings["one_gain"]),
     ):
         shape += gain * np.asarray(curve)[:, None, None] * pairs
-    shape = shape * weights
+    shape *= weights
     shape[:, np.arange(ports), np.arange(ports)] = 0.0
-    return shape * (total / shape.sum())
+    if not shape.any():
+        raise InputError("key 'base_level': no pair of ports has any demand; expected a level or a gain above 0")
+    shape *= total / shape.sum()
+    return shape
 
 
 def pool_forecast(settings: Mapping[str, Any], high: Array, key: Any) -> Array:
@@ -78,8 +85,6 @@ def fares_of(settings: Mapping[str, Any], distance: Array, forecast: Array) -> A
         return np.broadcast_to(np.asarray(settings["fare_table"], np.float64), forecast.shape) * off
     mean = forecast.sum() / (hours * off.sum())
     slope = settings["fare_slope"]
-    surge = np.clip((1.0 - slope) + slope * forecast / mean, *settings["fare_surge"])
-    fare = settings["fare_base"] + settings["fare_per_mile"] * distance[None] * surge
-    if settings["fare_whole"]:
-        fare = np.floor(fare)
-    return fare * off
+    surge = np.clip((1.0 - slope) + slope * (forecast / mean if mean > 0.0 else 1.0), *settings["fare_surge"])
+    fare: Array = (settings["fare_base"] + settings["fare_per_mile"] * distance[None] * surge) * off
+    return np.floor(fare) if settings["fare_whole"] else fare

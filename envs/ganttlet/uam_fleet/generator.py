@@ -41,14 +41,16 @@ FIELDS = (
     *("landing", "charger_power", "cost_per_mile", "corridors", "headway", "idle_step", "recharge", "charge_curve"),
     "needs_charger",
 )
-WHOLE = (("vertistops", MOST_PORTS), ("high", MOST_PORTS), ("weight_shape", 100), ("pool_most", 10**6))
-WHOLE_TOO = (("parking", 10**6), ("charging", 10**6), ("level_noise", 10**6))
-REAL = (
-    *(("area", 1e4), ("delay_ratio", 100.0), ("closure", 1.0), ("downtime", 1.0), ("peak_sd", 1e3)),
-    *(("base_level", 1e6), ("both_gain", 1e6), ("one_gain", 1e6), ("fare_base", 1e5), ("fare_per_mile", 1e3)),
-    *(("fare_slope", 1.0), ("urban_radius", 1e5), ("peak_share", 1e3)),
-)
-PAIRS = (("delay_mean", 1e5), ("downtime_length", 1e5), ("fare_surge", 1e3))
+WHOLE = {
+    **{"vertistops": MOST_PORTS, "high": MOST_PORTS, "weight_shape": 100},
+    **dict.fromkeys(("parking", "charging", "pool_most", "level_noise"), 10**6),
+}
+REAL = {
+    **{"area": 1e4, "closure": 1.0, "downtime": 1.0, "fare_slope": 1.0},
+    **dict.fromkeys(("delay_ratio", "peak_sd", "fare_per_mile", "peak_share"), 1e3),
+    **dict.fromkeys(("base_level", "both_gain", "one_gain", "fare_base", "urban_radius"), 1e5),
+}
+PAIRS = ("delay_mean", "downtime_length", "fare_surge")
 
 
 class Generator:
@@ -102,12 +104,12 @@ class Generator:
 
     def _check(self, chosen: dict[str, Any]) -> None:
         """Check the settings that the scenario itself does not, and write ranges back in plain form."""
-        for key, most in (*WHOLE, *WHOLE_TOO):
+        for key, most in WHOLE.items():
             chosen[key] = int(self._range(key, chosen[key], 1 if key == "weight_shape" else 0, most, True, one=True)[0])
-        for key, most in REAL:
-            chosen[key] = self._range(key, chosen[key], 0.0, most, one=True)[0]
-        for key, most in PAIRS:
-            chosen[key] = list(self._range(key, chosen[key], 0.0, most))
+        for key, limit in REAL.items():
+            chosen[key] = self._range(key, chosen[key], 0.01 if key == "peak_sd" else 0.0, limit, one=True)[0]
+        for key in PAIRS:
+            chosen[key] = list(self._range(key, chosen[key], 0.0, 1e5))
         self._fleet = self._whole("fleet", chosen, 1, MOST_AIRCRAFT)
         self._demand = self._whole("demand", chosen, 1, 10**7)
         if self.geography is None:
@@ -132,6 +134,15 @@ class Generator:
                 f"{self._key('vertistops')}: {chosen['vertistops']} of {int(self._ports[0])} ports; expected fewer, so "
                 "that a port with a charger is left"
             )
+        self._check_room(chosen)
+
+    def _check_room(self, chosen: Mapping[str, Any]) -> None:
+        ports = int(self._ports[0])
+        slots = ports * chosen["parking"] + (ports - chosen["vertistops"]) * chosen["charging"]
+        if self.geography is not None and self.geography.slots is not None:
+            slots = int(self.geography.slots.sum())
+        if slots < self._fleet[1]:
+            raise InputError(f"{self._key('fleet')}: {self._fleet[1]} aircraft, but {ports} ports have {slots} slots")
 
     def _range(
         self, key: str, value: Any, least: float, most: float, whole: bool = False, one: bool = False
@@ -274,12 +285,8 @@ class Generator:
         return high
 
     def _starts(self, key: Any, slots: Array, fleet: int) -> Array:
-        """Return (K,) ports, on parking slots if all have room there: one after the other and shuffled, or uniform."""
+        """Return (K,) ports, on parking slots if all have room there: round robin and shuffled, or random slots."""
         room = slots[:, 0] if slots[:, 0].sum() >= fleet else slots.sum(axis=1)
-        if room.sum() < fleet:
-            raise InputError(
-                f"generator {self.name!r}: key 'fleet': {fleet} aircraft, but the ports have {room.sum()} slots"
-            )
         # Every slot with the round in which its port's turn comes; or in random order.
         port = np.repeat(np.arange(len(room)), room)
         rounds = np.concatenate([np.arange(count) for count in room])

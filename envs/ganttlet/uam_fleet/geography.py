@@ -1,11 +1,11 @@
 """Sites of ports: those that come with the package, those of a user's file, and places drawn at random.
 
-A geography is a JSON file: ``format`` "uam_fleet.geography/1", ``name``, and ``sites``, a list of mappings with ``code``
-and either ``lat`` and ``lon`` (degrees) or ``east`` and ``north`` (miles), and optionally ``name``, ``kind``, ``source``,
-``parking`` and ``charging`` (slots; at all sites or at none). Optional: ``title``, ``source``, ``default`` (codes of the
-sites that are used unless others are asked for), ``high_kinds`` (kinds of sites with high demand), ``distance_miles``
-(a table in the order of sites; else great circles, or straight lines between miles), ``weights`` (a table of weights of
-the demand from each site to each other, in the order of sites).
+A geography is a JSON file: ``format`` "uam_fleet.geography/1", ``name``, and ``sites``, a list of mappings with
+``code`` and either ``lat`` and ``lon`` (degrees) or ``east`` and ``north`` (miles), and optionally ``name``, ``kind``,
+``source``, ``parking`` and ``charging`` (slots; at all sites or at none). Optional: ``title``, ``source``, ``default``
+(codes of the sites that are used unless others are asked for), ``high_kinds`` (kinds of sites with high demand),
+``distance_miles`` (a table in the order of sites; else great circles, or straight lines between miles), ``weights`` (a
+table of weights of the demand from each site to each other, in the order of sites).
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def draw_geography(key: Any, stream: int, ports: int, area: float) -> Geography:
 def straight_lines(position: Array) -> Array:
     """Return (V, V) distances between points."""
     apart = position[:, None, :] - position[None, :, :]
-    return np.sqrt((apart**2).sum(axis=2))
+    distance: Array = np.sqrt((apart**2).sum(axis=2))
+    return distance
 
 
 def great_circles(lat: Array, lon: Array) -> Array:
@@ -104,7 +105,8 @@ def great_circles(lat: Array, lon: Array) -> Array:
         np.sin((phi[:, None] - phi[None, :]) / 2.0) ** 2
         + np.cos(phi)[:, None] * np.cos(phi)[None, :] * np.sin((lam[:, None] - lam[None, :]) / 2.0) ** 2
     )
-    return 2.0 * EARTH * np.arcsin(np.sqrt(half))
+    distance: Array = 2.0 * EARTH * np.arcsin(np.sqrt(half))
+    return distance
 
 
 def shipped_geographies() -> list[str]:
@@ -198,7 +200,7 @@ def _places(sites: list[Mapping[str, Any]], source: str) -> tuple[Array, Array]:
 
 
 def _value(site: Mapping[str, Any], key: str, source: str, least: float, most: float, whole: bool = False) -> float:
-    value = site.get(key)
+    value: Any = site.get(key)
     good = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and least <= value <= most
     if not good:
         what = "an integer" if whole else "a number"

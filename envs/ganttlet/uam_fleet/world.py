@@ -18,7 +18,7 @@ AIRCRAFT = 31  # entity of the random numbers: 31 plus the number of the aircraf
 
 
 @jit
-def draw_delay(world: Any, aircraft: Any, count: Any, mean: Any, sd: Any, most: Any) -> float:
+def draw_delay(world: Any, aircraft: Any, count: Any, mean: Any, sd: Any, most: Any) -> Any:
     """Return the delay in minutes of a departure: normal, cut to 0 … ``most``.
 
     Args:
@@ -36,7 +36,7 @@ def draw_delay(world: Any, aircraft: Any, count: Any, mean: Any, sd: Any, most: 
 
 
 @jit
-def draw_downtime(world: Any, aircraft: Any, count: Any, probability: Any, low: Any, high: Any) -> float:
+def draw_downtime(world: Any, aircraft: Any, count: Any, probability: Any, low: Any, high: Any) -> Any:
     """Return the minutes for which the aircraft is out of service after that flight, 0 if it is not.
 
     Args:
