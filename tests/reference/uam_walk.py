@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
 from families_uam import FleetOracle, fleet_extras
 from ganttlet.uam_fleet.batch import UAMFleetVectorEnv

@@ -17,13 +17,9 @@ def test_random_days(block):
     """Illegal actions among the others."""
     for seed in range(20 * block, 20 * block + 20):
         rng = np.random.default_rng(seed)
-        sizes = {
-            "ports": int(rng.integers(2, 6)),
-            "aircraft": int(rng.integers(1, 7)),
-            "hours": int(rng.integers(1, 5)),
-        }
+        ports, aircraft, hours = rng.integers([2, 1, 1], [6, 7, 5]).tolist()
         walk(
-            day(seed, **sizes),
+            day(seed, ports, aircraft, hours),
             rng,
             reward=REWARDS[seed % 2],
             observation=("full", "full", "candidates")[seed % 3],

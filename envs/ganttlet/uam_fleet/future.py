@@ -39,9 +39,8 @@ def resample_rows(rows: Any, keys: Any, slot: Any, store: Any, state: Any) -> No
                     if a == b:
                         continue
                     if size[DRAWN] == 1:
-                        left[h, a, b] = poisson(
-                            key_of(passengers, np.uint64(h), np.uint64(a * v + b)), forecast[h, a, b]
-                        )
+                        one = key_of(passengers, np.uint64(h), np.uint64(a * v + b))
+                        left[h, a, b] = poisson(one, forecast[h, a, b])
                     both = np.uint64(min(a, b) * v + max(a, b))
                     u = uniform(key_of(routes, np.uint64(h), both), np.uint64(0))
                     closed[h, a, b] = 1 if u < legs[a, b, CLOSURE] else 0

@@ -87,23 +87,8 @@ def step_rows(
     out: Any,
 ) -> int:
     """Play one action in every active row and show what follows; return how many rows are done."""
-    (
-        size_,
-        real_,
-        _world,
-        ports_,
-        places_,
-        _start,
-        fleet_,
-        legs_,
-        fare_,
-        hours_,
-        _demand,
-        _shut,
-        _forecast,
-        flows_,
-        _,
-    ) = store
+    size_, real_, _world, ports_, places_, _start, fleet_, legs_, fare_, hours_ = store[:10]
+    flows_ = store[13]
     totals_, row_, world_, craft_, clock_, heap_, taken_, left_, waiting_, flow_, closed_, last_, log_, times_ = state
     active, reward, terminated, _truncated, illegal, _done, _steps, _discount = flags
     n_actions = out[-1].shape[1]
