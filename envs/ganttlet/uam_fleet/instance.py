@@ -153,7 +153,7 @@ class Scenario(Instance):
             ("delay_sd", 1),
         ):
             object.__setattr__(self, field, _floats(field, getattr(self, field), ndim))
-        object.__setattr__(self, "port_name", _labels(self.port_name, len(self.parking)))
+        object.__setattr__(self, "port_name", _labels(self.port_name))
         self._check_numbers()
         self._check_shapes()
         self._check_ports()
@@ -193,11 +193,13 @@ class Scenario(Instance):
             raise InputError(f"field 'parking': {v} ports; expected 2 … {MOST_PORTS}")
         if not 1 <= k <= MOST_AIRCRAFT:
             raise InputError(f"field 'start_port': {k} aircraft; expected 1 … {MOST_AIRCRAFT}")
-        if h * HOUR != self.day_end - self.day_start:
+        if abs(h * HOUR - (self.day_end - self.day_start)) > 1e-6:
             raise InputError(
                 f"field 'electricity': {h} hours, but the day lasts {self.day_end - self.day_start:g} minutes from "
                 f"'day_start' to 'day_end'; expected a value for each of its hours"
             )
+        if len(self.port_name) not in (0, v):
+            raise InputError(f"field 'port_name': {len(self.port_name)} names; expected {v} or none")
         shapes: dict[str, tuple[int, ...]] = {
             "position": (v, 2),
             "distance": (v, v),
@@ -369,15 +371,13 @@ def _floats(field: str, value: Any, ndim: int) -> Array:
     return _frozen(array)
 
 
-def _labels(value: Any, count: int) -> Array:
+def _labels(value: Any) -> Array:
     try:
         array = np.asarray([] if value is None else value)
     except ValueError:
         array = np.zeros((0, 0))
     if array.ndim != 1 or (array.size and array.dtype.kind != "U"):
         raise InputError("field 'port_name': expected a list of names")
-    if len(array) not in (0, count):
-        raise InputError(f"field 'port_name': {len(array)} names; expected {count} or none")
     return _frozen(np.array(array.tolist(), np.str_))
 
 
