@@ -18,6 +18,7 @@ from ganttlet.uam_fleet.instance import (
     LEAST_FLIGHT,
     MOST_AIRCRAFT,
     MOST_PORTS,
+    NUMBERS,
     Array,
     Scenario,
     legal_legs,
@@ -110,6 +111,12 @@ class Generator:
             chosen[key] = self._range(key, chosen[key], 0.01 if key == "peak_sd" else 0.0, limit, one=True)[0]
         for key in PAIRS:
             chosen[key] = list(self._range(key, chosen[key], 0.0, 1e5))
+        for key in (*(field for field in FIELDS if field in NUMBERS), "max_wait"):
+            if key != "max_wait" or chosen[key] is not None:
+                chosen[key] = self._range(key, chosen[key], *NUMBERS[key], one=True)[0]
+        hours = (chosen["day_end"] - chosen["day_start"]) / HOUR
+        if hours < 1 or hours != round(hours):
+            raise InputError(f"{self._key('day_end')}: {hours:g} hours after 'day_start'; expected whole hours")
         self._fleet = self._whole("fleet", chosen, 1, MOST_AIRCRAFT)
         self._demand = self._whole("demand", chosen, 1, 10**7)
         if self.geography is None:
@@ -262,14 +269,15 @@ class Generator:
                 slots = np.tile(np.array([s["parking"], s["charging"]]), (len(places.codes), 1))
                 slots[permutation(key, STOPS + attempt, len(places.codes))[: s["vertistops"]], 1] = 0
             legal = legal_legs(s["energy_per_mile"] * places.distance, slots[:, 1], s["battery"], s["reserve"])
-            apart = places.distance[~np.eye(len(places.codes), dtype=bool)].min() > 1e-3
-            if apart and legal.any(axis=0).all() and legal.any(axis=1).all():
+            shortest = float(places.distance[~np.eye(len(places.codes), dtype=bool)].min())
+            lasting = s["take_off"] + HOUR * shortest / s["cruise"] + s["landing"] >= 2.0 * LEAST_FLIGHT
+            if shortest > 0.0 and lasting and legal.any(axis=0).all() and legal.any(axis=1).all():
                 return places, slots
             if self.geography is not None and places.slots is not None:
                 break
         raise InputError(
-            f"generator {self.name!r}: some port is out of reach of a full battery of {s['battery']:g} kWh; expected "
-            "ports that lie closer, a larger battery or fewer vertistops"
+            f"generator {self.name!r}: some port is out of reach of a full battery of {s['battery']:g} kWh, or a leg "
+            "takes no time; expected ports that lie closer, a larger battery or fewer vertistops"
         )
 
     def _high(self, key: Any, places: Geography, pool: bool) -> Array:
