@@ -14,6 +14,7 @@ from families_job_shop import (
 )
 from families_memory import MEMORY_MAPPING
 from families_soc import SOC_DAG
+from families_uam import UAM_FLEET
 from families_vm import POD_PACKING, VM_RESCHEDULING
 from family_case import FamilyCase
 
@@ -31,4 +32,4 @@ __all__ = [
     "shop",
 ]
 
-CASES = (JOB_SHOP, SOC_DAG, VM_RESCHEDULING, POD_PACKING, MEMORY_MAPPING)
+CASES = (JOB_SHOP, SOC_DAG, VM_RESCHEDULING, POD_PACKING, MEMORY_MAPPING, UAM_FLEET)

@@ -92,8 +92,7 @@ class FleetOracle:
         return real + [int(self.play.over)] * (self.width - len(real))
 
     def step(self, action: int) -> tuple[float, bool, bool]:
-        beyond = self.instance.n_ports <= action < self.width
-        return self.play.step(0 if self.play.over and beyond else action)
+        return (0.0, True, False) if self.play.over else self.play.step(action)
 
     def objectives(self) -> Mapping[str, float]:
         return self.play.objectives()
@@ -171,11 +170,20 @@ def stored_demand(storage: Any, slot: int) -> Any:
 BUSY = day(1, ports=3, aircraft=4, recharge=0, charge_curve=0, corridors=2, charger_power=40.0).to_dict()
 LAZY = day(2, ports=4, aircraft=3, recharge=1, charge_curve=1, max_wait=61.0, corridors=1, headway=6.0).to_dict()
 POOL = day(3, ports=3, aircraft=2, needs_charger=True, demand_drawn=False, corridors=0, max_wait=60.0).to_dict()
-ALONE = day(4, ports=2, aircraft=1, hours=1, recharge=1, charge_curve=0).to_dict()
+ALONE = day(4, ports=2, aircraft=1, recharge=1, charge_curve=0).to_dict()
 LARGE = day(5, ports=6, aircraft=9, hours=3).to_dict()
 ROOM = {"max_ports": 5, "max_aircraft": 6, "max_hours": 2, "max_corridors": 3, "max_decisions": 250}
-SHORT = {"name": "captain-2024", "day_end": 480.0, "ports": 4, "fleet": 4, "vertistops": 1, "parking": 2, "charging": 2}
-SMALL = {**SHORT, "demand": 60, "downtime": 0.2, "downtime_length": [5.0, 40.0], "area": 20.0, "high": 2}
+SHORT = {"name": "captain-2024", "day_end": 480.0, "idle_step": 30.0, "ports": 4, "fleet": 3, "vertistops": 1}
+SMALL = {
+    **SHORT,
+    "parking": 2,
+    "charging": 2,
+    "demand": 60,
+    "downtime": 0.2,
+    "downtime_length": [5.0, 40.0],
+    "area": 20.0,
+    "high": 2,
+}
 
 UAM_FLEET = FamilyCase(
     label="uam_fleet",

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from families_uam import ALONE, BUSY, LAZY, POOL, day
-from ganttlet.uam_fleet import validate
 from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
 from ganttlet.uam_fleet.generator import make_generator
 from ganttlet.uam_fleet.instance import Scenario
 from ganttlet.uam_fleet.kernel import REWARDS
+from ganttlet.uam_fleet.solution import validate
 from reference.uam_walk import walk
 
 

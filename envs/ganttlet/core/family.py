@@ -18,6 +18,7 @@ BUILT_IN = {
     "job_shop": "ganttlet.job_shop:FAMILY",
     "memory_mapping": "ganttlet.memory_mapping:FAMILY",
     "soc_dag": "ganttlet.soc_dag:FAMILY",
+    "uam_fleet": "ganttlet.uam_fleet:FAMILY",
     "vm_rescheduling": "ganttlet.vm_rescheduling:FAMILY",
 }
 

@@ -13,6 +13,7 @@ from ganttlet.uam_fleet.instance import Scenario
 from ganttlet.uam_fleet.library import generate, resolve
 from ganttlet.uam_fleet.presets import PRESETS, SETTINGS
 from ganttlet.uam_fleet.render import fleet_ansi, fleet_rgb, fleet_svg, flows, save_fleet
+from ganttlet.uam_fleet.replay import replay_actions
 from ganttlet.uam_fleet.solution import OBJECTIVES, FleetLog, validate
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "parse_scenario",
     "read_scenario",
     "reference",
+    "replay_actions",
     "resolve",
     "save_fleet",
     "shipped_geographies",
@@ -57,6 +59,7 @@ FAMILY = Family(
     picture=cast(Any, fleet_svg),
     generators=GENERATORS,
     presets=PRESETS,
+    replay=cast(Any, replay_actions),
     # A profit says little without how many were carried and how many flights had no one on board.
     beside={"profit": ("served", "empty_flights"), "served": ("profit", "lost")},
     stochastic=True,

@@ -13,7 +13,7 @@ REST = 0.2
 
 
 @jit_lean
-def minutes_to_full(charge: Any, battery: Any, power: Any, curve: Any) -> float:
+def minutes_to_full(charge: Any, battery: Any, power: Any, curve: Any) -> Any:
     """Return the minutes on a charger of ``power`` kW from ``charge`` to ``battery`` kWh."""
     if charge >= battery:
         return 0.0
@@ -27,7 +27,7 @@ def minutes_to_full(charge: Any, battery: Any, power: Any, curve: Any) -> float:
 
 
 @jit_lean
-def charge_after(charge: Any, minutes: Any, battery: Any, power: Any, curve: Any) -> float:
+def charge_after(charge: Any, minutes: Any, battery: Any, power: Any, curve: Any) -> Any:
     """Return the kWh after ``minutes`` on a charger of ``power`` kW, from ``charge`` kWh."""
     per = power / 60.0
     if curve == LINEAR:

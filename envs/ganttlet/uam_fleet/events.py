@@ -52,7 +52,7 @@ from ganttlet.uam_fleet.world import draw_downtime
 
 
 @jit_lean
-def before(a: Any, b: Any, craft: Any, clock: Any) -> bool:
+def before(a: Any, b: Any, craft: Any, clock: Any) -> Any:
     """Return whether aircraft ``a`` is due before ``b``: by time, landings before decisions, by number."""
     if clock[a, DUE] != clock[b, DUE]:
         return clock[a, DUE] < clock[b, DUE]
@@ -88,7 +88,7 @@ def plug(k: Any, t: Any, size: Any, real: Any, craft: Any, clock: Any) -> None:
 
 
 @jit_lean
-def settle_down(k: Any, t: Any, size: Any, real: Any, places: Any, craft: Any, clock: Any, taken: Any) -> float:
+def settle_down(k: Any, t: Any, size: Any, real: Any, places: Any, craft: Any, clock: Any, taken: Any) -> Any:
     """Give aircraft ``k`` a place at its port at ``t``; return when it is ready to decide."""
     j, full = craft[k, PORT], clock[k, CHARGE] >= real[BATTERY]
     if not full and taken[j, PLUGGED] < places[j, CHARGING]:
@@ -106,7 +106,7 @@ def settle_down(k: Any, t: Any, size: Any, real: Any, places: Any, craft: Any, c
 
 
 @jit_lean
-def charge_at(k: Any, t: Any, size: Any, real: Any, craft: Any, clock: Any) -> float:
+def charge_at(k: Any, t: Any, size: Any, real: Any, craft: Any, clock: Any) -> Any:
     """Return the kWh of aircraft ``k`` at ``t``; of one in the air, those at its landing."""
     if craft[k, STATUS] != ON_CHARGER:
         return clock[k, CHARGE]

@@ -122,7 +122,7 @@ def may_fly(
     totals: Any,
     taken: Any,
     closed: Any,
-) -> bool:
+) -> Any:
     """Return whether an aircraft at ``i`` with ``charge`` kWh may fly to another port ``j``."""
     if closed[totals[HOUR], i, j] != 0:
         return False
@@ -136,7 +136,7 @@ def may_fly(
 
 
 @jit_lean
-def value_of(n: Any, i: Any, j: Any, hour: Any, real: Any, legs: Any, fare: Any, hours: Any) -> float:
+def value_of(n: Any, i: Any, j: Any, hour: Any, real: Any, legs: Any, fare: Any, hours: Any) -> Any:
     """Return the profit in USD of a flight with ``n`` passengers that is decided in ``hour``."""
     return (n * fare[hour, i, j] - real[COST] * legs[i, j, MILES]) - hours[hour, PRICE] * legs[i, j, ENERGY]
 
@@ -154,7 +154,7 @@ def is_legal(
     clock: Any,
     taken: Any,
     closed: Any,
-) -> bool:
+) -> Any:
     """Return whether the aircraft that decides may go to port ``a``, its own included."""
     if a < 0 or a >= size[PORTS]:
         return False
@@ -164,7 +164,7 @@ def is_legal(
 
 
 @jit_lean
-def board(i: Any, j: Any, size: Any, totals: Any, left: Any, waiting: Any, flow: Any) -> int:
+def board(i: Any, j: Any, size: Any, totals: Any, left: Any, waiting: Any, flow: Any) -> Any:
     """Let passengers of ``i`` to ``j`` board, those of the oldest hour first; return how many."""
     n = min(size[SEATS], waiting[i, j])
     waiting[i, j] -= n
@@ -201,7 +201,7 @@ def decide(
     last: Any,
     log: Any,
     log_time: Any,
-) -> float:
+) -> Any:
     """Send the aircraft that decides to port ``a``, which is legal; return the profit in USD. ``seek`` goes on."""
     k, t, hour = totals[DECIDES], row[NOW], totals[HOUR]
     i = craft[k, PORT]

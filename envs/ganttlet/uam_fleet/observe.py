@@ -92,7 +92,7 @@ def show_port(
     flow: Any,
     closed: Any,
     out: Any,
-) -> bool:
+) -> Any:
     """Write the features of port ``j`` for the aircraft that decides; return whether it may go there."""
     k, t, hour = totals[DECIDES], row[NOW], totals[HOUR]
     i, charge = craft[k, PORT], clock[k, CHARGE]
