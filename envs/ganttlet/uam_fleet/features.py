@@ -75,7 +75,7 @@ CONTEXT = (
 def port_features(lookahead: int) -> tuple[Feature, ...]:
     """Return the features of a port with a window of ``lookahead`` hours, the present one first."""
     hours = range(lookahead)
-    window = (_amount(f"{name}_{hour}", f"{about}, {hour} hours from now") for hour in hours for name, about in WINDOW)
+    window = (_amount(f"{name}_{hour}", f"{about}, in hour h + {hour}") for hour in hours for name, about in WINDOW)
     return (*PORT, *window)
 
 
