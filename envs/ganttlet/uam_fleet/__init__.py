@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ganttlet.core.family import Family
+from ganttlet.uam_fleet.advice import advise_actions
 from ganttlet.uam_fleet.bounds import reference
+from ganttlet.uam_fleet.dispatch import RULES
 from ganttlet.uam_fleet.formats import format_scenario, parse_scenario, read_scenario, write_scenario
 from ganttlet.uam_fleet.generator import GENERATORS, Generator, make_generator
 from ganttlet.uam_fleet.geography import Geography, find_geography, shipped_geographies
@@ -21,11 +23,13 @@ __all__ = [
     "GENERATORS",
     "OBJECTIVES",
     "PRESETS",
+    "RULES",
     "SETTINGS",
     "FleetLog",
     "Generator",
     "Geography",
     "Scenario",
+    "advise_actions",
     "find_geography",
     "fleet_ansi",
     "fleet_rgb",
@@ -60,6 +64,7 @@ FAMILY = Family(
     generators=GENERATORS,
     presets=PRESETS,
     replay=cast(Any, replay_actions),
+    advise=advise_actions,
     # A profit says little without how many were carried and how many flights had no one on board.
     beside={"profit": ("served", "empty_flights"), "served": ("profit", "lost")},
     stochastic=True,

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganttlet.core.errors import InputError, check_choice, check_options
-from ganttlet.core.options import COMMON_OPTIONS, as_count
+from ganttlet.core.options import COMMON_OPTIONS, as_count, as_seed
 from ganttlet.core.pool import InstancePool, Ints
 from ganttlet.core.sources import SOURCE_OPTIONS, padded_sizes, read_sources
 from ganttlet.core.vector_env import BatchEnv
+from ganttlet.uam_fleet.dispatch import RULES
 from ganttlet.uam_fleet.features import MOST_LOOKAHEAD, OBSERVATIONS, graph_spec
 from ganttlet.uam_fleet.future import resample_rows
 from ganttlet.uam_fleet.generator import make_generator
@@ -21,6 +22,7 @@ from ganttlet.uam_fleet.kernel import OBJECTIVES, REWARDS, load_rows, step_rows
 from ganttlet.uam_fleet.layout import Array, Sizes, make_state
 from ganttlet.uam_fleet.library import resolve
 from ganttlet.uam_fleet.observe import show_rows
+from ganttlet.uam_fleet.play import advise_rows, play_rows
 from ganttlet.uam_fleet.presets import PRESETS
 from ganttlet.uam_fleet.recording import log_of
 from ganttlet.uam_fleet.solution import FleetLog
@@ -89,6 +91,51 @@ class UAMFleetVectorEnv(BatchEnv):
             options=common,
         )
         self._out = tuple(self._obs[key] if key in self._obs else _absent(key, num_envs) for key in _KEYS)
+
+    def play(self, rule: str, *, seed: int = 0) -> int:
+        """Play every row from where it is to the end of its day inside the kernel; return the number of decisions.
+
+        Args:
+            rule: a name of dispatch.RULES.
+            seed: of rule ``random``: the draws belong to seed, row and number of the decision.
+
+        Raises:
+            InputError: for an unknown rule.
+        """
+        check_choice("rule", rule, RULES)
+        rows = np.flatnonzero(~self.done)
+        decisions: int = play_rows(
+            rows,
+            self._slot,
+            RULES.index(rule),
+            np.uint64(as_seed("seed", seed)),
+            tuple(self._storage.arrays),
+            tuple(self._state),
+            self._objectives,
+        )
+        self._flags.terminated[rows] = True
+        self._flags.done[rows] = True
+        self._n_done = len(self._rows)
+        self._observe(rows)
+        return decisions
+
+    def advise(self, rule: str, *, seed: int = 0) -> Array:
+        """Return the action (B,) int64 that a rule takes at the present decision of every row, -1 where it is over.
+
+        Arguments and errors are those of :meth:`play`.
+        """
+        check_choice("rule", rule, RULES)
+        out = np.full(self.num_envs, -1, np.int64)
+        advise_rows(
+            np.flatnonzero(~self.done),
+            self._slot,
+            RULES.index(rule),
+            np.uint64(as_seed("seed", seed)),
+            tuple(self._storage.arrays),
+            tuple(self._state),
+            out,
+        )
+        return out
 
     def _load(self, rows: Ints) -> None:
         store, slots = self._storage.arrays, self._slot[rows]
