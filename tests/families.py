@@ -15,6 +15,7 @@ from families_job_shop import (
 )
 from families_memory import MEMORY_MAPPING
 from families_soc import SOC_DAG
+from families_uam import UAM_FLEET
 from families_vm import POD_PACKING, VM_RESCHEDULING
 from family_case import FamilyCase
 
@@ -32,4 +33,4 @@ __all__ = [
     "shop",
 ]
 
-CASES = (JOB_SHOP, SOC_DAG, VM_RESCHEDULING, POD_PACKING, MEMORY_MAPPING, MEMORY_ALLOCATION)
+CASES = (JOB_SHOP, SOC_DAG, VM_RESCHEDULING, POD_PACKING, MEMORY_MAPPING, MEMORY_ALLOCATION, UAM_FLEET)

@@ -43,5 +43,10 @@ register(
     entry_point="ganttlet.memory_mapping.env:MemoryMappingEnv",
     vector_entry_point="ganttlet.memory_mapping.batch:MemoryMappingVectorEnv",
 )
+register(
+    "ganttlet/UAMFleet-v0",
+    entry_point="ganttlet.uam_fleet.env:UAMFleetEnv",
+    vector_entry_point="ganttlet.uam_fleet.batch:UAMFleetVectorEnv",
+)
 
 __all__ = ["__version__", "register"]

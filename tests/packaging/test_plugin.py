@@ -51,6 +51,7 @@ def test_the_family_is_found(installed: Path) -> None:
         "memory_mapping",
         "one_machine",
         "soc_dag",
+        "uam_fleet",
         "vm_rescheduling",
         "one_machine",
     ]

@@ -19,6 +19,7 @@ BUILT_IN = {
     "memory_allocation": "ganttlet.memory_allocation:FAMILY",
     "memory_mapping": "ganttlet.memory_mapping:FAMILY",
     "soc_dag": "ganttlet.soc_dag:FAMILY",
+    "uam_fleet": "ganttlet.uam_fleet:FAMILY",
     "vm_rescheduling": "ganttlet.vm_rescheduling:FAMILY",
 }
 
