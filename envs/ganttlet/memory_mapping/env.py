@@ -83,7 +83,7 @@ class MemoryMappingEnv(SingleEnv):
 
     | key | shape | dtype | content |
     |---|---|---|---|
-    | `slot` | (K, 18) | float32 | the next slots, the one to be decided first: buffer, gain, later uses, residence |
+    | `slot` | (K, 20) | float32 | the next slots, the one to be decided first: buffer, gain, later uses, residence |
     | `slot_mask` | (K,) | int8 | 1 for slots, 0 after the last one |
     | `resident` | (R, 12) | float32 | offset, size, reservation, next use, gain of the uses left |
     | `resident_mask` | (R,) | int8 | 1 for buffers that may be kept |

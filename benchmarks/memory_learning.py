@@ -1,0 +1,147 @@
+"""Curves of training on memory mapping, and bars of speed-ups by program.
+
+    python benchmarks/memory_learning.py RUN …
+
+docs/images/memory_learning.png: mean latency of a run's policy on its validation programs, over that of rule:msa_best
+there, against decisions; lines for the evolutionary search and, where all programs are solved in time, for the bounds
+of solver:mip. All runs need the same validation; the points go to benchmarks/results/memory_learning.csv.
+docs/images/memory_bars.png: speed-up over rule:msa by program, of what benchmarks/results/memory_quality.json holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from collections.abc import Sequence
+from math import exp, log
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+from ganttlet.core.record import write_atomic
+from ganttlet.memory_mapping import Program, validate
+from ganttlet_agents.evaluation.methods import parse_methods
+from ganttlet_agents.training.folder import RunFolder
+from ganttlet_agents.training.task import Task
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+SEARCH = "search:evolution:budget=2000:start=best:placement=reserve"
+SOLVER = "solver:mip:time=4"
+DEFAULT = "rule:msa_best"
+
+
+def save(figure: plt.Figure, name: str) -> None:
+    """Write a figure to docs/images."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=110, bbox_inches="tight")
+    write_atomic(ROOT / "docs" / "images" / name, buffer.getvalue())
+    plt.close(figure)
+
+
+def lines(programs: Sequence[Program]) -> dict[str, float]:
+    """Return the mean over programs of the search's latency, and of the proven bound, over the default's, less 1."""
+    found: dict[str, list[float]] = {SEARCH: [], "bound": []}
+    default, search, solver = parse_methods([DEFAULT, SEARCH, SOLVER], "memory_mapping")
+    for program in programs:
+        least = latency(default, program)
+        found[SEARCH].append(latency(search, program) / least - 1.0)
+        bound = solver.solve(program, objective="latency", seed=0).bound
+        if bound is not None:
+            found["bound"].append(bound / least - 1.0)
+        print(program.name, found[SEARCH][-1], found["bound"][-1:], flush=True)
+    return {name: mean(values) for name, values in found.items() if len(values) == len(programs)}
+
+
+def latency(method: Any, program: Program) -> float:
+    """Return the validated latency of what a method finds."""
+    verdict = validate(program, method.solve(program, objective="latency", seed=0).solution)
+    assert verdict.feasible, f"{method.label} on {program.name}: {verdict.violations[0].message}"
+    return float(verdict.values["latency"])
+
+
+def learning(runs: Sequence[Path]) -> None:
+    """Draw the validation of runs, and what search and bounds come to on the same programs."""
+    points = [
+        (run.name, row["timesteps"], round(row["seconds"], 1), round(row["gap"], 5))
+        for run in runs
+        for row in map(json.loads, (run / "evaluations.jsonl").read_text(encoding="utf-8").splitlines())
+    ]
+    groups = Task(RunFolder.open(runs[0])[1]).validation_groups()
+    level = lines([program for some in groups.values() for program in some if isinstance(program, Program)])
+    figure, axes = plt.subplots(figsize=(7, 4.2))
+    for name in dict.fromkeys(point[0] for point in points):
+        own = [point for point in points if point[0] == name]
+        axes.plot([point[1] / 1000 for point in own], [100 * point[3] for point in own], ".-", label=name)
+    axes.axhline(0.0, color="black", linewidth=0.8, label=DEFAULT)
+    for (name, value), style in zip(level.items(), ("--", ":"), strict=False):
+        axes.axhline(100 * value, color="gray", linestyle=style, label=name)
+    axes.set_xlabel("decisions, thousands")
+    axes.set_ylabel(f"latency over that of {DEFAULT}, %")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+    save(figure, "memory_learning.png")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", "decisions", "seconds", "gap"])
+    writer.writerows([*points, *((name, "", "", round(value, 5)) for name, value in level.items())])
+    write_atomic(RESULTS / "memory_learning.csv", text.getvalue())
+
+
+def bars() -> None:
+    """Draw speed-ups over rule:msa, programs by what the best method gains."""
+    rows = json.loads((RESULTS / "memory_quality.json").read_text(encoding="utf-8"))["rows"]
+    shown = {
+        "rule:msa_best": ("speedup", "rule:msa_best"),
+        "rule:rent": ("speedup", "rule:rent:placement=reserve"),
+        "evolution, 3 s": ("speedup", "search:evolution:time=3:start=best:placement=reserve"),
+    }
+    shown |= {name.removeprefix("policy:"): ("policies", name) for name in list(rows[0].get("policies", {}))[:1]}
+    groups = list(dict.fromkeys(row["group"] for row in rows))
+    figure, parts = plt.subplots(len(groups), 1, figsize=(9, 3.6 * len(groups)))
+    for axes, group in zip(parts, groups, strict=True):
+        own = [row for row in rows if row["group"] == group]
+
+        def gain(row: dict[str, Any], part: str, name: str) -> float:
+            value = row[part][name]
+            value = exp(mean(map(log, value))) if isinstance(value, list) else value
+            return 100.0 * (value / mean(row["speedup"]["rule:msa"]) - 1.0)
+
+        own.sort(key=lambda row: max(gain(row, *key) for key in shown.values()))
+        width = 0.8 / len(shown)
+        for at, (label, key) in enumerate(shown.items()):
+            axes.bar([i + at * width for i in range(len(own))], [gain(row, *key) for row in own], width, label=label)
+        axes.set_xticks(
+            [i + 0.4 - width / 2 for i in range(len(own))],
+            [row["program"] for row in own],
+            rotation=25,
+            ha="right",
+            fontsize=7,
+        )
+        axes.axhline(0.0, color="black", linewidth=0.8)
+        axes.set_ylabel("speed-up over rule:msa, %")
+        axes.set_title(group, fontsize=9)
+        axes.set_yscale("symlog", linthresh=10)
+        axes.legend(fontsize=7)
+    figure.tight_layout()
+    save(figure, "memory_bars.png")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run folders; without any only the bars")
+    options = parser.parse_args(arguments)
+    bars()
+    if options.runs:
+        learning(options.runs)
+
+
+if __name__ == "__main__":
+    main()
