@@ -9,7 +9,6 @@ from families_memory import program
 from ganttlet.core.errors import InputError
 from ganttlet.memory_mapping import OBJECTIVES, Mapping, generate, validate
 from ganttlet.memory_mapping.placing import PLACEMENTS
-from ganttlet.memory_mapping.stays import stays_of
 from ganttlet_agents.evaluation.methods import bind
 from ganttlet_agents.rules.memory_mapping import (
     METHODS,
@@ -21,14 +20,13 @@ from ganttlet_agents.rules.memory_mapping import (
     run_greedy_density,
     run_msa,
     run_msa_best,
-    run_rent,
 )
 from ganttlet_agents.rules.memory_mapping.belady import stays
 from ganttlet_agents.rules.memory_mapping.evolution import LEAST_SHARES, first_parents
 from ganttlet_agents.rules.memory_mapping.msa import ORDERS, SUPPLIES, Supply, sort_buffers
 from ganttlet_agents.rules.memory_mapping.player import Player
 from ganttlet_agents.rules.memory_mapping.playing import PREFERENCES
-from ganttlet_agents.rules.memory_mapping.rent import QUANTILES, wishes
+from ganttlet_agents.rules.memory_mapping.rent import QUANTILES
 from ganttlet_agents.rules.memory_mapping.room import Room
 from reference import memory_rules
 from reference.memory_machine import Machine
@@ -166,37 +164,6 @@ def test_density_tries_every_theta():
     fewest = run_greedy_density(instance, "copied")[0]
     assert validate(instance, fewest).values["copied"] == 0.0
     assert all(other.copy_out.all() for other in each[-1:])
-
-
-def test_rent_by_hand():
-    """a saves 3 s twice for 4 bytes and 25 s, b as much for 4 bytes and 12 s, and only one of them fits."""
-    buffers = {"x": ("input", 4), "a": ("temp", 4), "b": ("temp", 4), "y": ("output", 1)}
-    code = [(0, "x", "a"), (0, "", "b"), (4, "", ""), (0, "b", ""), (0, "a", "y")]
-    instance = program(buffers, code, capacity=4)
-    earned, crowd = stays_of(instance)
-    slots = {
-        (int(b), int(role)): k for k, (b, role) in enumerate(zip(instance.slot_buffer, instance.slot_role, strict=True))
-    }
-    assert earned[slots[1, 1]] == earned[slots[1, 0]] == pytest.approx(6 / (4 * 25))
-    assert earned[slots[2, 1]] == earned[slots[2, 0]] == pytest.approx(6 / (4 * 12))
-    assert [crowd[slots[2, 1]], crowd[slots[1, 0]]] == [1.0, 2.0]
-    greedy, rent = run_greedy(instance)[0], run_rent(instance)[0]
-    assert greedy.fast[slots[1, 1]] == 1
-    assert greedy.fast[slots[2, 1]] == 0
-    assert latency(instance, rent) <= latency(instance, greedy)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_rent_is_the_best_of_its_wishes(seed):
-    instance = generate({"name": "random"}, seed)
-    player, values = Player(instance), []
-    for wish in wishes(instance):
-        player.play(wish)
-        values.append(latency(instance, player.mapping()))
-    mapping, decisions = run_rent(instance)
-    assert len(values) == 2 * len(QUANTILES)
-    assert latency(instance, mapping) == min(values)
-    assert decisions == len(values) * instance.n_slots
 
 
 def test_greedy_by_hand():

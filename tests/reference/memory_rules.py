@@ -119,39 +119,3 @@ def evolve(
         done += len(litter)
         generation += 1
     return best
-
-
-def earnings(program: Any) -> list[float]:
-    """What each slot saves alone, over the aligned size times the time of its stay; in µs per byte and µs."""
-    slots = list(zip(program.slot_time.tolist(), program.slot_buffer.tolist(), program.slot_role.tolist(), strict=True))
-    moved = program.slot_bytes.tolist()
-
-    def takes(time: int, fast: int = -1) -> float:
-        """What an instruction takes if one slot, or none, is fast."""
-        compute = max(
-            program.matrix_flops[time] / program.matrix_peak, program.vector_flops[time] / program.vector_peak
-        )
-        memory = sum(
-            moved[k] / (program.fast_bandwidth if k == fast else program.slow_bandwidth)
-            for k, (t, _, _) in enumerate(slots)
-            if t == time
-        )
-        return 1e6 * max(compute, memory)
-
-    def starts(time: int) -> float:
-        return sum(takes(t) for t in range(time))
-
-    found = []
-    for k, (time, b, _) in enumerate(slots):
-        own = [i for i, (_, other, _) in enumerate(slots) if other == b]
-        size = -(-program.size[b] // program.align) * program.align
-        if slots[own[0]][2] == 1:
-            gain = sum(takes(slots[i][0]) - takes(slots[i][0], i) for i in own) if len(own) > 1 else 0.0
-            begin, end = starts(slots[own[0]][0]), starts(slots[own[-1]][0] + 1)
-        else:
-            gain, end = takes(time) - takes(time, k), starts(time + 1)
-            before = [i for i in own if i < k]
-            copy = 1e6 * program.size[b] / program.slow_bandwidth
-            begin = starts(slots[before[-1]][0]) if before else starts(time) - copy
-        found.append(gain / (size * (end - begin)))
-    return found
