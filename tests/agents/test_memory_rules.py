@@ -148,6 +148,8 @@ def test_evolution_from_the_best_start(seed):
         player.play(wish)
         found.append(player.mapping())
     assert len(found) == 3 + 2 * len(QUANTILES) + len(VARIANTS) * len(LEAST_SHARES)
+    rules = [wish.tolist() for wish in first_parents(instance, "rules")]
+    assert rules == [wish.tolist() for wish in first_parents(instance, "best")][: 3 + 2 * len(QUANTILES)]
     values = [latency(instance, mapping) for mapping in found]
     best = run_evolution(instance, budget=len(found), start="best")
     assert best == (found[values.index(min(values))], len(found))

@@ -217,7 +217,9 @@ METHODS = (
             "offspring": Option(int, 1, "children of a generation", minimum=1),
             "mutations": Option(int, MUTATIONS, "most changes that a child makes", minimum=1),
             "whole": Option(float, WHOLE, "how often a change reaches a whole buffer", minimum=0.0, check=_share),
-            "start": Option(str, "greedy", "the first parent: greedy, or the best of rules", choices=STARTS),
+            "start": Option(
+                str, "greedy", "the first parent: greedy, or the best of rules, or of msa as well", choices=STARTS
+            ),
             **GAME,
         },
     ),

@@ -1,4 +1,4 @@
-"""Evolution of preferences: (1 + offspring), from those of the greedy rule or of the best one."""
+"""Evolution of preferences: (1 + offspring), from those of the greedy rule or of the best of some rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganttlet_agents.rules.memory_mapping.player import Player
 from ganttlet_agents.rules.memory_mapping.playing import CAUTIOUS, FORCE, PREFER_DROP, evolve
 from ganttlet_agents.rules.memory_mapping.rent import wishes
 
-STARTS = ("greedy", "best")
+STARTS = ("greedy", "rules", "best")
 BUDGET = 10_000
 MUTATIONS = 3
 WHOLE = 0.1
@@ -31,16 +31,17 @@ SLICE = 0.05  # seconds between two looks at the clock
 def first_parents(program: Program, start: str) -> Iterator[Array]:
     """Yield preferences (U,) int8 to start from.
 
-    ``greedy``: cautious everywhere. ``best``: also force everywhere, those of Belady's rule, those by rents
-    (``rent.wishes``), and for each plan of ``run_msa`` force where the plan is fast and drop where it is slow; and the
-    same of buffers alone that fill one of LEAST_SHARES of fast memory, since smaller ones in between may leave no place
-    for a large one.
+    ``greedy``: cautious everywhere. ``rules``: also force everywhere, those of Belady's rule, and those by rents
+    (``rent.wishes``). ``best``: also, for each plan of ``run_msa``, force where the plan is fast and drop where it is
+    slow; and the same of buffers alone that fill one of LEAST_SHARES of fast memory, since smaller ones in between may
+    leave no place for a large one.
     """
     yield np.full(program.n_slots, CAUTIOUS, np.int8)
-    if start == "best":
+    if start != "greedy":
         yield np.full(program.n_slots, FORCE, np.int8)
         yield preferences(program)
         yield from wishes(program)
+    if start == "best":
         for order, supply in product(ORDERS, SUPPLIES):
             plan = run_msa(program, order, supply)
             for share in LEAST_SHARES:
