@@ -1,11 +1,10 @@
-"""Curves of training on memory mapping, and bars of speed-ups by program.
+"""Curves of training on memory mapping.
 
     python benchmarks/memory_learning.py RUN …
 
 docs/images/memory_learning.png: mean latency of a run's policy on its validation programs, over that of rule:msa_best
 there, against decisions; lines for the evolutionary search and, where all programs are solved in time, for the bounds
 of solver:mip. All runs need the same validation; the points go to benchmarks/results/memory_learning.csv.
-docs/images/memory_bars.png: speed-up over rule:msa by program, of what benchmarks/results/memory_quality.json holds.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from math import exp, log
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -95,52 +93,10 @@ def learning(runs: Sequence[Path]) -> None:
     write_atomic(RESULTS / "memory_learning.csv", text.getvalue())
 
 
-def bars() -> None:
-    """Draw speed-ups over rule:msa, programs by what the best method gains."""
-    rows = json.loads((RESULTS / "memory_quality.json").read_text(encoding="utf-8"))["rows"]
-    shown = {
-        "rule:msa_best": ("speedup", "rule:msa_best"),
-        "rule:rent": ("speedup", "rule:rent:placement=reserve"),
-        "evolution, 3 s": ("speedup", "search:evolution:time=3:start=best:placement=reserve"),
-    }
-    shown |= {name.removeprefix("policy:"): ("policies", name) for name in list(rows[0].get("policies", {}))[:1]}
-    groups = list(dict.fromkeys(row["group"] for row in rows))
-    figure, parts = plt.subplots(len(groups), 1, figsize=(9, 3.6 * len(groups)))
-    for axes, group in zip(parts, groups, strict=True):
-        own = [row for row in rows if row["group"] == group]
-
-        def gain(row: dict[str, Any], part: str, name: str) -> float:
-            value = row[part][name]
-            value = exp(mean(map(log, value))) if isinstance(value, list) else value
-            return 100.0 * (value / mean(row["speedup"]["rule:msa"]) - 1.0)
-
-        own.sort(key=lambda row: max(gain(row, *key) for key in shown.values()))
-        width = 0.8 / len(shown)
-        for at, (label, key) in enumerate(shown.items()):
-            axes.bar([i + at * width for i in range(len(own))], [gain(row, *key) for row in own], width, label=label)
-        axes.set_xticks(
-            [i + 0.4 - width / 2 for i in range(len(own))],
-            [row["program"] for row in own],
-            rotation=25,
-            ha="right",
-            fontsize=7,
-        )
-        axes.axhline(0.0, color="black", linewidth=0.8)
-        axes.set_ylabel("speed-up over rule:msa, %")
-        axes.set_title(group, fontsize=9)
-        axes.set_yscale("symlog", linthresh=10)
-        axes.legend(fontsize=7)
-    figure.tight_layout()
-    save(figure, "memory_bars.png")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run folders; without any only the bars")
-    options = parser.parse_args(arguments)
-    bars()
-    if options.runs:
-        learning(options.runs)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    learning(parser.parse_args(arguments).runs)
 
 
 if __name__ == "__main__":
