@@ -71,7 +71,7 @@ def measure(run: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for bound in (*bounds.values(), one(search)):
         bound.warm_up(some, objective="latency")
     for group, program in programs(options.drawn):
-        row: dict[str, Any] = {"run": run, "group": group, "program": program.name.partition(":")[0]}
+        row: dict[str, Any] = {"run": Path(run).name, "group": group, "program": program.name.partition(":")[0]}
         for rule in RULES:
             row[rule] = play(one(rule), program)["speedup"]
         for way, bound in bounds.items():
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     rows = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if RESULTS.is_file() else []
     for run in options.runs:
-        rows = [row for row in rows if row["run"] != run]
+        rows = [row for row in rows if row["run"] != Path(run).name]
         for row in measure(run, options):
             rows.append(row)
             write(rows)
