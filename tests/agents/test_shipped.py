@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ganttlet import soc_dag
+from ganttlet import memory_mapping, soc_dag
 from ganttlet.core.errors import InputError
 from ganttlet.core.family import get_family
 from ganttlet.job_shop import generate, resolve, validate
@@ -61,6 +61,18 @@ def test_soc_policy_beats_etf_at_high_load():
         assert verdict.feasible
         values.append(verdict.values["latency"])
     assert values[0] < 0.95 * values[1]
+
+
+@pytest.mark.parametrize("name", ["lstm2_t24_b32", "wavernn_t32_b32", "resnet50_b16_train:hardware=tight"])
+def test_memory_policy_beats_the_best_msa_plan(name):
+    program = memory_mapping.resolve(name)
+    policy, rule = parse_methods("policy:memory_mapping:threads=1:samples=4,rule:msa_best", "memory_mapping")
+    speedups = []
+    for method in (policy, rule):
+        verdict = memory_mapping.validate(program, method.solve(program, objective="latency", seed=0).solution)
+        assert verdict.feasible
+        speedups.append(verdict.values["speedup"])
+    assert speedups[0] > speedups[1]
 
 
 def test_beats_spt_twkr_on_a_benchmark_instance():
