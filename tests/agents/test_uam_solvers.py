@@ -30,7 +30,7 @@ def profit(scenario, log):
 
 
 def quiet(**fields):
-    """A day without chance: legs of 11.25 miles, 21 minutes, 24.75 kWh; fares of 10 USD, no costs, aircraft at port 0."""
+    """A day without chance: legs of 11.25 miles, 21 minutes, 24.75 kWh; fares 10 USD, no costs, aircraft at port 0."""
     ports, aircraft, hours = fields.pop("ports", 3), fields.pop("aircraft", 1), fields.pop("hours", 2)
     far = 1.0 - np.eye(ports)
     none = np.zeros((hours, ports, ports))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ganttlet.uam_fleet.instance import HOUR, Scenario, legal_legs
 from ganttlet_agents.solvers.uam_fleet.demand import groups_of
 from ganttlet_agents.solvers.uam_fleet.network import Battery, Network, Problem
 
+Array = np.ndarray[Any, Any]
 STEP = 5.0  # minutes
 TIME = 120.0  # seconds
 TOLERANCE = 1e-6  # relative, for HiGHS' arithmetic in float64
@@ -45,10 +47,11 @@ def slots_per_hour(step: float) -> int:
     return number
 
 
-def leg_costs(scenario: Scenario) -> np.ndarray:
+def leg_costs(scenario: Scenario) -> Array:
     """Return (H, V, V) what a flight costs in USD, without passengers."""
-    power: np.ndarray = scenario.electricity[:, None, None] * scenario.energy[None]
-    return scenario.cost_per_mile * scenario.distance[None] + power
+    power = scenario.electricity[:, None, None] * scenario.energy[None]
+    cost: Array = scenario.cost_per_mile * scenario.distance[None] + power
+    return cost
 
 
 def bound_problem(scenario: Scenario, step: float) -> Problem:

@@ -98,7 +98,7 @@ def groups_of(scenario: Scenario, known: Array, upto: int, first: int = 0, last:
 
 def overlap(groups: list[Group]) -> bool:
     """Return whether two groups of one pair may board in the same hour: then a flight may carry some of both."""
-    seen = set()
+    seen: set[tuple[int, int, int]] = set()
     for group in groups:
         hours = {(group.origin, group.destination, h) for h in range(group.first, group.last + 1)}
         if seen & hours:

@@ -178,10 +178,6 @@ class Network:
         shape = last - first + 1, self.ports, self.ports
         mixed = overlap(p.groups)
         pairs = rows.new(0.0, math.inf, int(np.prod(shape)))
-
-        def row(h: int, i: int, j: int) -> int:
-            return pairs + ((h - first) * self.ports + i) * self.ports + j
-
         at = pairs + np.ravel_multi_index((p.hour[self.slot] - first, self.origin, self.destination), shape)
         rows.put(at, np.arange(self.flights), float(p.seats) if mixed else 1.0)
         for group in p.groups:
@@ -191,7 +187,7 @@ class Network:
                 hours = range(group.first, group.last + 1)
                 columns = [self._new(boards * p.fare[h, i, j], count, 1) for h in hours]
                 for h, column in zip(hours, columns, strict=True):
-                    rows.put(row(h, i, j), column, -1.0)
+                    rows.put(pairs + np.ravel_multi_index((h - first, i, j), shape), column, -1.0)
                 if len(columns) > 1:
                     rows.put(rows.new(-math.inf, count, 1), np.array(columns), 1.0)
 
@@ -260,4 +256,5 @@ class Network:
 def _ranges(lengths: Array) -> Array:
     """Return 0 … n - 1 for each of the lengths, one after the other."""
     starts = np.repeat(lengths.cumsum() - lengths, lengths)
-    return np.arange(int(lengths.sum())) - starts
+    found: Array = np.arange(int(lengths.sum())) - starts
+    return found

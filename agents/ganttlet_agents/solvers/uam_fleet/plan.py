@@ -20,7 +20,7 @@ from ganttlet_agents.solvers.uam_fleet.outlook import Outlook
 
 DEMAND = ("forecast", "realised")
 DAY_STEP, DAY_TIME, DAY_GAP = 10.0, 120.0, 0.01
-STEP, EVERY, WINDOW, TIME, GAP = 10.0, 15.0, 240.0, 4.0, 0.01
+STEP, EVERY, WINDOW, TIME, GAP = 10.0, 15.0, 120.0, 4.0, 0.01
 LATE = 60.0  # minutes after which a departure that was not made is given up
 
 
@@ -34,7 +34,7 @@ class PlanResult:
         plans: that were made.
         value: profit that the first plan promised, in its model; None if there was no plan.
         bound: on the profit of the first plan in its model.
-        gap: largest relative gap of a plan.
+        gap: what the plans may fall short of the best of their models, in all, as a share of the bounds.
         seconds: wall time of planning.
     """
 
@@ -128,9 +128,17 @@ class _Player:
         self._time, self._gap, self._seed = limits
         self._due: list[list[tuple[float, int]]] = [[] for _ in range(outlook.scenario.n_ports)]
         self._planned: tuple[int, int] | None = None
-        self.plans, self.seconds, self.gap = 0, 0.0, 0.0
+        self.plans, self.seconds = 0, 0.0
+        self._promised = self._possible = 0.0
         self.value: float | None = None
         self.bound = math.inf
+
+    @property
+    def gap(self) -> float:
+        """What the plans may fall short of the best, in all, as a share; 1 if some has no bound."""
+        if math.isinf(self._possible):
+            return 1.0
+        return max(0.0, self._possible - self._promised) / max(1e-9, self._possible)
 
     def action(self) -> int:
         """Return the action of the aircraft that decides."""
@@ -165,11 +173,10 @@ class _Player:
         self.plans += 1
         if self.plans == 1:
             self.value, self.bound = solved.value, solved.bound
-        if solved.flights is None or solved.value is None:
-            # The plan before goes on.
-            self.gap = math.inf
-            return
-        self.gap = max(self.gap, (solved.bound - solved.value) / max(1e-9, abs(solved.value), abs(solved.bound)))
+        self._promised += solved.value or 0.0
+        self._possible += solved.bound
+        if solved.flights is None:
+            return  # the plan before goes on
         self._due = [[] for _ in self._due]
         begin, step = self._outlook.begin, self._outlook.step
         for slot, origin, destination, number in solved.flights.tolist():
