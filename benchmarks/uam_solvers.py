@@ -23,11 +23,11 @@ from ganttlet.core.record import write_atomic
 from ganttlet.uam_fleet import Scenario, generate, validate
 from ganttlet_agents.rules.uam_fleet import run_rule
 from ganttlet_agents.solvers.uam_fleet import lp_bound, solve_plan
-from ganttlet_agents.solvers.uam_fleet.bound import STEP
 from ganttlet_agents.solvers.uam_fleet.plan import EVERY, WINDOW
 from ganttlet_agents.solvers.uam_fleet.plan import TIME as EACH
 
 HERE = Path(__file__).parent
+STEP = 10.0  # minutes, of the bound
 SETTINGS = {"name": "captain-2024", "geography": "nyc"}
 RULES = ("random", "greedy", "greedy_rate", "greedy_lookahead")
 ROLLING = {"every": EVERY, "window": WINDOW, "time_limit": EACH}
@@ -69,7 +69,7 @@ def one_day(seed: int, whole: bool) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {
         f"rule:{r}": {"profit": profit(scenario, run_rule(r, scenario)[0])} for r in RULES
     }
-    bound, wall, processor = clocked(lambda: lp_bound(scenario))
+    bound, wall, processor = clocked(lambda: lp_bound(scenario, step=STEP))
     rows["bound"] = {"profit": bound, "seconds": wall, "processor": processor}
     rows["solver:rolling"] = planned(scenario, ROLLING)
     if whole:

@@ -15,7 +15,7 @@ from ganttlet_agents.rules.uam_fleet import run_genetic, run_rule
 from ganttlet_agents.solvers.uam_fleet import lp_bound, solve_plan
 from ganttlet_agents.solvers.uam_fleet.bound import bound_problem
 from ganttlet_agents.solvers.uam_fleet.demand import expected_steps, known_steps
-from ganttlet_agents.solvers.uam_fleet.network import Network
+from ganttlet_agents.solvers.uam_fleet.network import Network, Solved
 from reference.uam_fleet import ReferenceFleet
 
 pytest.importorskip("highspy")
@@ -184,7 +184,8 @@ def test_plan_goes_by_the_forecast():
     scenario = quiet(forecast=forecast, demand=demand(h1_12=4), cost_per_mile=0.01)
     causal = solve_plan(scenario, every=15.0).log
     assert causal.destination[causal.origin != causal.destination][0] == 2
-    clairvoyant = solve_plan(scenario, every=15.0, demand="realised").log
+    # The rule of spare aircraft would go by the forecast.
+    clairvoyant = solve_plan(scenario, every=15.0, demand="realised", spare="stay").log
     assert profit(scenario, clairvoyant) == pytest.approx(40.0 - 0.225)
 
 
@@ -202,6 +203,18 @@ def test_causal_plans_know_nothing_hidden(every):
     assert early[0].sum() > one.n_aircraft
     for name in ("time", "aircraft", "destination", "departure"):
         assert getattr(logs[0], name)[early[0]].tolist() == getattr(logs[1], name)[early[1]].tolist()
+
+
+def test_spare_aircraft(monkeypatch):
+    """Without any plan all aircraft do what the rule says."""
+    scenario = generate({"name": "captain-2024", **SMALL, "demand": 600}, 0)
+    monkeypatch.setattr(Network, "solve", lambda *_: Solved(None, None, math.inf))
+    for rule in ("greedy", "greedy_lookahead"):
+        result = solve_plan(scenario, every=15.0, spare=rule)
+        assert result.log == run_rule(rule, scenario)[0]
+        assert (result.value, result.gap) == (None, 1.0)
+    stays = solve_plan(scenario, spare="stay").log
+    assert (stays.origin == stays.destination).all()
 
 
 def test_pools_expect_no_more_passengers():
@@ -228,6 +241,7 @@ def test_relaxation_is_above_the_integer_programme():
         ({"every": 0.0}, "every"),
         ({"window": -1.0}, "window"),
         ({"gap": 2.0}, "gap"),
+        ({"spare": "gredy"}, "spare.*stay"),
         ({"seed": -1}, "seed"),
     ],
 )

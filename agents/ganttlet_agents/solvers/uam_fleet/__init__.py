@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
+from ganttlet.uam_fleet.dispatch import RULES
 from ganttlet.uam_fleet.instance import Scenario
 from ganttlet_agents.evaluation.methods import Information, MethodType, Option, Outcome
 from ganttlet_agents.solvers.highs_run import highspy
@@ -43,6 +44,9 @@ class Planner:
         UAMFleetVectorEnv(1, instance=instance, observation="candidates").reset(seed=0)
 
 
+_SPARE = Option(
+    str, plan.SPARE, "what aircraft do while the plan has no departure for half an hour", choices=(*RULES, plan.STAY)
+)
 _SEED = Option(int, None, "HiGHS' random seed; the run's seed by default", minimum=0)
 
 
@@ -55,6 +59,7 @@ def _day() -> dict[str, Option]:
         "step": _grid(plan.DAY_STEP),
         "time": Option(float, plan.DAY_TIME, "wall-clock limit of the plan in seconds", minimum=1e-3),
         "gap": Option(float, plan.DAY_GAP, "relative gap at which the plan is good enough", minimum=0.0),
+        "spare": _SPARE,
         "seed": _SEED,
     }
 
@@ -99,6 +104,7 @@ METHODS = (
             "window": Option(float, plan.WINDOW, "minutes that a plan looks ahead", minimum=1.0),
             "time": Option(float, plan.TIME, "wall-clock limit of each plan in seconds", minimum=1e-3),
             "gap": Option(float, plan.GAP, "relative gap at which a plan is good enough", minimum=0.0),
+            "spare": _SPARE,
             "seed": _SEED,
         },
         Planner,

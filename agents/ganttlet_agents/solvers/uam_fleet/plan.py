@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from ganttlet.core.errors import check_choice
 from ganttlet.core.options import as_number, as_seed
 from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
+from ganttlet.uam_fleet.dispatch import RULES
 from ganttlet.uam_fleet.instance import HOUR, Scenario
 from ganttlet.uam_fleet.library import resolve
 from ganttlet.uam_fleet.solution import FleetLog
@@ -22,6 +23,8 @@ DEMAND = ("forecast", "realised")
 DAY_STEP, DAY_TIME, DAY_GAP = 10.0, 120.0, 0.01
 STEP, EVERY, WINDOW, TIME, GAP = 10.0, 15.0, 120.0, 4.0, 0.01
 LATE = 60.0  # minutes after which a departure that was not made is given up
+IDLE = 30.0  # minutes without a departure in the plan: the port's aircraft may do something else
+SPARE, STAY = "greedy_lookahead", "stay"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def solve_plan(
     window: float | None = None,
     time_limit: float = DAY_TIME,
     gap: float = DAY_GAP,
+    spare: str = SPARE,
     seed: int = 0,
 ) -> PlanResult:
     """Plan a day by an integer programme on a grid of time, and play it by the plan.
@@ -64,7 +68,8 @@ def solve_plan(
     who are known to wait and of those whom a Poisson number with the forecast's mean lets expect on each further
     flight; closures are known for the present hour, breakdowns are left out. An aircraft that decides takes the
     earliest departure of its port that is due and legal, or else stays. A departure is due at its time, and before it
-    if it lies in the same hour and before the next decision of an aircraft that stays.
+    if it lies in the same hour and before the next decision of an aircraft that stays. If the plan has no departure of
+    the port within half an hour, the aircraft does what a rule says.
 
     Args:
         scenario: the day, or whatever ``ganttlet.uam_fleet.resolve`` makes one of.
@@ -74,13 +79,15 @@ def solve_plan(
         window: minutes that a plan looks ahead; None: to the end of the day.
         time_limit: wall-clock limit of each plan in seconds.
         gap: relative gap at which a plan is good enough.
+        spare: the rule, a name of ``ganttlet.uam_fleet.RULES``; or ``stay``.
         seed: HiGHS' random seed.
 
     Raises:
-        InputError: for an option out of range, an unknown ``demand``, a step that is no part of the hour.
+        InputError: for an option out of range, an unknown ``demand`` or rule, a step that is no part of the hour.
         MissingExtraError: if HiGHS is not installed.
     """
     check_choice("demand", demand, DEMAND)
+    check_choice("spare", spare, (*RULES, STAY))
     as_number("time_limit", time_limit, 0.0, math.inf)
     as_number("gap", gap, 0.0, 1.0)
     for name, minutes in (("every", every), ("window", window)):
@@ -102,6 +109,7 @@ def solve_plan(
         math.inf if every is None else every,
         math.inf if window is None else window,
         (time_limit, gap, as_seed("seed", seed)),
+        spare,
     )
     decisions = 0
     while not look.over:
@@ -122,10 +130,12 @@ class _Player:
         every: float,
         window: float,
         limits: tuple[float, float, int],
+        spare: str,
     ) -> None:
         self._batch, self._outlook = batch, outlook
         self._every, self._window = every, window
         self._time, self._gap, self._seed = limits
+        self._spare = spare
         self._due: list[list[tuple[float, int]]] = [[] for _ in range(outlook.scenario.n_ports)]
         self._planned: tuple[int, int] | None = None
         self.plans, self.seconds = 0, 0.0
@@ -151,7 +161,7 @@ class _Player:
         return self._follow()
 
     def _follow(self) -> int:
-        """Take the earliest departure that is due and legal, or stay."""
+        """Take the earliest departure that is due and legal; or stay, or do what a rule says."""
         look, mask = self._outlook, self._batch.live_mask[0]
         now, step = look.now, look.scenario.idle_step
         start = look.scenario.day_start
@@ -164,7 +174,9 @@ class _Player:
             if mask[destination]:
                 del queue[number]
                 return destination
-        return look.port
+        if self._spare == STAY or (queue and queue[0][0] < now + IDLE):
+            return look.port
+        return int(self._batch.advise(self._spare, seed=self._seed)[0])
 
     def _make_plan(self) -> None:
         begun = time.perf_counter()
