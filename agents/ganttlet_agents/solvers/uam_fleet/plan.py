@@ -21,7 +21,7 @@ from ganttlet_agents.solvers.uam_fleet.outlook import Outlook
 
 DEMAND = ("forecast", "realised")
 DAY_STEP, DAY_TIME, DAY_GAP = 10.0, 120.0, 0.01
-STEP, EVERY, WINDOW, TIME, GAP = 10.0, 15.0, 120.0, 4.0, 0.01
+STEP, EVERY, WINDOW, TIME, GAP = 10.0, 15.0, 120.0, 20.0, 0.01
 LATE = 60.0  # minutes after which a departure that was not made is given up
 IDLE = 30.0  # minutes without a departure in the plan: the port's aircraft may do something else
 SPARE, STAY = "greedy_lookahead", "stay"
