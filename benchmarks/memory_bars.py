@@ -79,6 +79,9 @@ def bars() -> None:
         axes.set_ylabel("speed-up over rule:msa, %")
         axes.set_title(group, fontsize=9)
         axes.set_yscale("symlog", linthresh=10)
+        low, high = axes.get_ylim()
+        ticks = [one for one in (-50, -20, -10, -5, 0, 5, 10, 20, 50, 100) if low <= one <= high]
+        axes.set_yticks(ticks, [str(one) for one in ticks])
         axes.legend(fontsize=7)
     save(figure, "memory_bars.png")
 

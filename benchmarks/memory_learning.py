@@ -34,6 +34,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 SEARCH = "search:evolution:budget=2000:start=best:placement=reserve"
 SOLVER = "solver:mip:time=4"
 DEFAULT = "rule:msa_best"
+TOP = 12.0  # %; what is above it is no policy yet
 
 
 def save(figure: plt.Figure, name: str) -> None:
@@ -76,11 +77,13 @@ def learning(runs: Sequence[Path]) -> None:
     level = lines([program for some in groups.values() for program in some if isinstance(program, Program)])
     figure, axes = plt.subplots(figsize=(7, 4.2))
     for name in dict.fromkeys(point[0] for point in points):
-        own = [point for point in points if point[0] == name]
+        own = [point for point in points if point[0] == name and point[1]]
         axes.plot([point[1] / 1000 for point in own], [100 * point[3] for point in own], ".-", label=name)
     axes.axhline(0.0, color="black", linewidth=0.8, label=DEFAULT)
     for (name, value), style in zip(level.items(), ("--", ":"), strict=False):
         axes.axhline(100 * value, color="gray", linestyle=style, label=name)
+    axes.set_xscale("log")
+    axes.set_ylim(top=TOP)
     axes.set_xlabel("decisions, thousands")
     axes.set_ylabel(f"latency over that of {DEFAULT}, %")
     axes.grid(alpha=0.3)

@@ -4,9 +4,8 @@
     python benchmarks/memory_quality.py --policies RUN …
 
 Every mapping is validated. The search, from the greedy rule and from the best of rules, has so many seconds per program
-and is run once per seed. Results go to
-benchmarks/results/memory_quality.json. With --policies only run folders or shipped policies are played, with options as
-for evaluate.py (RUN:samples=64), and their figures join those that are there.
+and is run once per seed. Results go to benchmarks/results/memory_quality.json. With --policies only run folders or
+shipped policies are played, with options as for evaluate.py (RUN:samples=64); their figures join those that are there.
 """
 
 from __future__ import annotations

@@ -43,8 +43,10 @@ def quality(table: Table) -> str:
         lines.append(["geometric mean", "", "", *(f"**{value:.3f}**" for value in means), f"{bound:.3f}"])
         head = [f"speed-up, {group}", "slots", "all slow, µs", *(f"`{name}`" for name in names), "all fast"]
         parts.append(table(head, lines))
+    runs = max(len(values) for row in data["rows"] for values in row["speedup"].values())
     words = (
-        "*All fast* ignores the size of fast memory and all copies: no mapping is faster. The search has three runs."
+        "*All fast* ignores the size of fast memory and all copies: no mapping is faster. "
+        f"Each search has {runs} runs, shown where they differ."
     )
     return "\n\n".join([*parts, f"{words} Made by `{data['command']}` on {data['device']}."])
 

@@ -13,6 +13,7 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.family import Family
 from ganttlet.memory_mapping import (
     FAMILY,
+    GENERATORS,
     HARDWARE,
     Hardware,
     Program,
@@ -310,7 +311,9 @@ def test_family_entry():
     values = FAMILY.validate(instance, mapping).values
     assert set(values) == set(FAMILY.objectives)
     assert FAMILY.picture(instance, mapping, "title").startswith("<svg")
-    assert set(FAMILY.generators) == {"random", "recurrent", "training", "branching", "toy"}
+    assert (
+        set(FAMILY.generators) == set(GENERATORS) >= {"random", "recurrent", "hourglass", "training", "mixture", "toy"}
+    )
     for objective in FAMILY.objectives:
         found = FAMILY.reference(instance, objective)
         if found is not None:

@@ -197,7 +197,7 @@ def ranked(obs):
 def test_a_greedy_policy_plays_side_by_side_what_it_plays_alone(bench, suite, monkeypatch):
     card = SimpleNamespace(env_id="ganttlet/SoCDAG-v0", env_kwargs={"action": "joint", "observation": "ready"})
     policy = SimpleNamespace(card=card, check_graph=lambda graph, env_id: None)
-    method = PolicyMethod(policy, ranked, Decoding("greedy", 1, 1.0, None, 1, 1))
+    method = PolicyMethod(policy, ranked, Decoding("greedy", 1, 1.0, None, 1, 1, 1, 1, 0.1, 1.0, None, None, 1))
     kind = MethodType("policy", "ranked", "soc_dag", "", {}, lambda options: method)
     bound = BoundMethod("policy:ranked", kind, {}, method)
     instances = [one for group in bench.soc_quality.groups_of(suite).values() for one in group]
