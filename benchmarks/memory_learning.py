@@ -30,7 +30,7 @@ from ganttlet_agents.training.folder import RunFolder
 from ganttlet_agents.training.task import Task
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
+POINTS = ROOT / "benchmarks" / "results" / "memory_learning.csv"
 SEARCH = "search:evolution:budget=2000:start=best:placement=reserve"
 SOLVER = "solver:mip:time=4"
 DEFAULT = "rule:msa_best"
@@ -67,7 +67,7 @@ def latency(method: Any, program: Program) -> float:
 
 
 def learning(runs: Sequence[Path]) -> None:
-    """Draw the validation of runs, and what search and bounds come to on the same programs."""
+    """Write the validations of runs, and what search and bounds come to on the same programs."""
     points = [
         (run.name, row["timesteps"], round(row["seconds"], 1), round(row["gap"], 5))
         for run in runs
@@ -75,31 +75,44 @@ def learning(runs: Sequence[Path]) -> None:
     ]
     groups = Task(RunFolder.open(runs[0])[1]).validation_groups()
     level = lines([program for some in groups.values() for program in some if isinstance(program, Program)])
-    figure, axes = plt.subplots(figsize=(7, 4.2))
-    for name in dict.fromkeys(point[0] for point in points):
-        own = [point for point in points if point[0] == name and point[1]]
-        axes.plot([point[1] / 1000 for point in own], [100 * point[3] for point in own], ".-", label=name)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", "decisions", "seconds", "gap"])
+    writer.writerows([*points, *((name, "", "", round(value, 5)) for name, value in level.items())])
+    write_atomic(POINTS, text.getvalue())
+
+
+def draw() -> None:
+    """Draw what is in the file of points."""
+    with POINTS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    figure, axes = plt.subplots(figsize=(9.5, 4.2))
+    styles = iter(("--", ":"))
+    for name in dict.fromkeys(row["run"] for row in rows):
+        own = [row for row in rows if row["run"] == name]
+        gaps = [100 * float(row["gap"]) for row in own]
+        if not own[0]["decisions"]:
+            axes.axhline(gaps[0], color="gray", linestyle=next(styles), label=name)
+            continue
+        # The first validation is that of a network that has learned nothing, at no place on a logarithmic axis.
+        axes.plot([int(row["decisions"]) / 1000 for row in own[1:]], gaps[1:], ".-", label=name)
     axes.axhline(0.0, color="black", linewidth=0.8, label=DEFAULT)
-    for (name, value), style in zip(level.items(), ("--", ":"), strict=False):
-        axes.axhline(100 * value, color="gray", linestyle=style, label=name)
     axes.set_xscale("log")
     axes.set_ylim(top=TOP)
     axes.set_xlabel("decisions, thousands")
     axes.set_ylabel(f"latency over that of {DEFAULT}, %")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     save(figure, "memory_learning.png")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "decisions", "seconds", "gap"])
-    writer.writerows([*points, *((name, "", "", round(value, 5)) for name, value in level.items())])
-    write_atomic(RESULTS / "memory_learning.csv", text.getvalue())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
-    learning(parser.parse_args(arguments).runs)
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run folders; none: draw the points again")
+    options = parser.parse_args(arguments)
+    if options.runs:
+        learning(options.runs)
+    draw()
 
 
 if __name__ == "__main__":
