@@ -95,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows.append(row)
         print(json.dumps(row), flush=True)
     head = {
-        "command": "python benchmarks/memory_quality.py",
+        "command": f"python benchmarks/{Path(__file__).name} --search-seconds {options.search_seconds:g} "
+        f"--seeds {options.seeds}",
         "device": provenance.device(),
         "commit": provenance.commit(),
     }

@@ -67,7 +67,9 @@ def policies(table: Table) -> str:
                 for group in groups
             ]
     lines = [[f"`{name}`", *means] for name, means in found.items()]
-    made = f"Made by `{data['command']}` and `{data['command']} --policies RUN` on {data['device']}."
+    made = (
+        f"Made by `{data['command']}` and `python benchmarks/memory_quality.py --policies RUN …` on {data['device']}."
+    )
     return "\n\n".join(
         [table([f"geometric mean of {len({row['program'] for row in rows})} programs", *groups], lines), made]
     )
