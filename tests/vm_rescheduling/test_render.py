@@ -156,7 +156,9 @@ def test_large_pictures_stay_light():
     assert len(cluster_svg(instance, sample_plan(instance, 50))) < 700_000
 
 
-@pytest.mark.parametrize(("ending", "magic"), [(".svg", b"<svg"), (".png", b"\x89PNG"), (".txt", b"sample 0")])
+@pytest.mark.parametrize(
+    ("ending", "magic"), [(".svg", b"<svg"), (".png", b"\x89PNG"), (".pdf", b"%PDF"), (".txt", b"sample 0")]
+)
 def test_files(tmp_path, ending, magic):
     instance = sample_cluster(0)
     save_cluster(instance, sample_plan(instance, 3), tmp_path / f"plan{ending}")
@@ -166,7 +168,7 @@ def test_files(tmp_path, ending, magic):
 
 def test_bad_input_is_refused(tmp_path):
     instance = sample_cluster(0)
-    with pytest.raises(InputError, match=r"plan\.gif: unknown ending '\.gif'; expected \.svg, \.png or \.txt"):
+    with pytest.raises(InputError, match=r"plan\.gif: unknown ending '\.gif'; expected \.svg, \.png, \.pdf or \.txt"):
         save_cluster(instance, Plan([], instance.digest), tmp_path / "plan.gif")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="picture of sample 0: the plan belongs to instance elsewhere"):

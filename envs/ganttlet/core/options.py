@@ -25,6 +25,33 @@ COMMON_OPTIONS: Final[Mapping[str, Any]] = {
 }
 
 
+def split_options(
+    what: str,
+    options: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    preset: str | None = None,
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a family's own options, every default filled in, and those of COMMON_OPTIONS that were given.
+
+    Args:
+        what: the environment's name, for errors.
+        options: what was given; it has the last word over ``preset``.
+        defaults: the family's options.
+        preset: one of ``presets``, or None.
+        presets: name -> options; None if the environment takes no preset.
+
+    Raises:
+        InputError: for an unknown preset, and an UnknownOptionError for an unknown option.
+    """
+    if preset is not None and presets is not None:
+        check_choice("preset", preset, presets)
+        options = {**presets[preset], **options}
+    check_options(what, options, [*(() if presets is None else ("preset",)), *defaults, *COMMON_OPTIONS])
+    own = {**defaults, **{key: value for key, value in options.items() if key in defaults}}
+    return own, {key: value for key, value in options.items() if key in COMMON_OPTIONS}
+
+
 def common_options(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of COMMON_OPTIONS with the defaults filled in; raises InputError naming a wrong one."""
     check_options(what, given, COMMON_OPTIONS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import io
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganttlet.core.errors import InputError, MissingExtraError
-from ganttlet.core.record import write_atomic
+from ganttlet.core.figure import pixels_of, save_picture
 from ganttlet.job_shop.instance import Array, JobShopInstance
 from ganttlet.job_shop.solution import Schedule
 
@@ -183,12 +182,7 @@ def gantt_rgb(
         size: width and height in hundreds of pixels.
     """
     figure = _figure(instance, _start(instance, start), title, horizon, size)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-    return np.array(pixels)[:, :, :3]
+    return pixels_of(figure)
 
 
 def gantt_ansi(instance: JobShopInstance, start: Array | Schedule, width: int = 100) -> str:
@@ -220,14 +214,9 @@ def gantt_ansi(instance: JobShopInstance, start: Array | Schedule, width: int = 
 
 def save_gantt(instance: JobShopInstance, schedule: Array | Schedule, path: str | Path, title: str = "") -> None:
     """Write a Gantt chart to ``path`` (.svg, .png or .pdf), whole or not at all."""
-    path = Path(path)
-    if path.suffix == ".svg":
-        write_atomic(path, gantt_svg(instance, schedule, title))
-    elif path.suffix in (".png", ".pdf"):
-        height = max(2.5, 0.28 * instance.n_machines + 1.2)
-        figure = _figure(instance, _start(instance, schedule), title, None, (11.0, height))
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=path.suffix[1:], dpi=150)
-        write_atomic(path, buffer.getvalue())
-    else:
-        raise InputError(f"{path}: unknown ending {path.suffix!r}; expected .svg, .png or .pdf")
+    size = (11.0, max(2.5, 0.28 * instance.n_machines + 1.2))
+    save_picture(
+        path,
+        lambda: _figure(instance, _start(instance, schedule), title, None, size),
+        svg=lambda: gantt_svg(instance, schedule, title),
+    )

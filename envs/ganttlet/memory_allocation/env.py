@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ganttlet.core.env import SingleEnv
-from ganttlet.core.errors import InputError, check_choice, check_options
-from ganttlet.core.options import COMMON_OPTIONS, as_count
+from ganttlet.core.errors import InputError, check_choice
+from ganttlet.core.options import as_count, split_options
 from ganttlet.core.pool import InstancePool, Ints
 from ganttlet.core.sources import SOURCE_OPTIONS, padded_sizes, read_sources
 from ganttlet.core.vector_env import BatchEnv, Obs
@@ -40,9 +40,7 @@ class MemoryAllocationVectorEnv(BatchEnv):
 
     def __init__(self, num_envs: int = 1, **options: Any) -> None:
         num_envs = as_count("num_envs", num_envs)
-        check_options("MemoryAllocation-v0", options, [*DEFAULTS, *COMMON_OPTIONS])
-        own = {**DEFAULTS, **{key: value for key, value in options.items() if key in DEFAULTS}}
-        common = {key: value for key, value in options.items() if key in COMMON_OPTIONS}
+        own, common = split_options("MemoryAllocation-v0", options, DEFAULTS)
         check_choice("reward", own["reward"], REWARDS)
         check_choice("observation", own["observation"], OBSERVATIONS)
         self._shows_sections = own["observation"] == "sections"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganttlet.core.errors import InputError, MissingExtraError
-from ganttlet.core.record import write_atomic
+from ganttlet.core.figure import pixels_of, save_picture
 from ganttlet.memory_allocation.instance import AllocationInstance, Array
 from ganttlet.memory_allocation.solution import Allocation
 
@@ -158,12 +157,7 @@ def memory_rgb(
 ) -> Array:
     """Return a memory map as pixels, (H, W, 3) uint8; ``size`` is width and height in hundreds of pixels."""
     figure = _figure(instance, _offset(instance, allocation), title, size)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-    return np.array(pixels)[:, :, :3]
+    return pixels_of(figure)
 
 
 def memory_ansi(instance: AllocationInstance, allocation: Array | Allocation, width: int = 100) -> str:
@@ -197,15 +191,9 @@ def save_memory(
     instance: AllocationInstance, allocation: Array | Allocation, path: str | Path, title: str = ""
 ) -> None:
     """Write a memory map to ``path`` (.svg, .png, .pdf or .txt), whole or not at all."""
-    path = Path(path)
-    if path.suffix == ".svg":
-        write_atomic(path, memory_svg(instance, allocation, title))
-    elif path.suffix == ".txt":
-        write_atomic(path, memory_ansi(instance, allocation))
-    elif path.suffix in (".png", ".pdf"):
-        figure = _figure(instance, _offset(instance, allocation), title, (11.0, 6.0))
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=path.suffix[1:], dpi=150)
-        write_atomic(path, buffer.getvalue())
-    else:
-        raise InputError(f"{path}: unknown ending {path.suffix!r}; expected .svg, .png, .pdf or .txt")
+    save_picture(
+        path,
+        lambda: _figure(instance, _offset(instance, allocation), title, (11.0, 6.0)),
+        svg=lambda: memory_svg(instance, allocation, title),
+        txt=lambda: memory_ansi(instance, allocation),
+    )

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ganttlet.core.errors import InputError, check_choice, check_options
-from ganttlet.core.options import COMMON_OPTIONS, as_count
+from ganttlet.core.errors import InputError, check_choice
+from ganttlet.core.options import as_count, split_options
 from ganttlet.core.pool import InstancePool, Ints
 from ganttlet.core.sources import SOURCE_OPTIONS, padded_sizes, read_sources
 from ganttlet.core.vector_env import BatchEnv, Obs
@@ -66,12 +66,7 @@ class MemoryMappingVectorEnv(BatchEnv):
 
     def __init__(self, num_envs: int = 1, *, preset: str | None = None, **options: Any) -> None:
         num_envs = as_count("num_envs", num_envs)
-        if preset is not None:
-            check_choice("preset", preset, PRESETS)
-            options = {**PRESETS[preset], **options}
-        check_options("MemoryMapping-v0", options, ["preset", *DEFAULTS, *COMMON_OPTIONS])
-        own = {**DEFAULTS, **{key: value for key, value in options.items() if key in DEFAULTS}}
-        common = {key: value for key, value in options.items() if key in COMMON_OPTIONS}
+        own, common = split_options("MemoryMapping-v0", options, DEFAULTS, preset, PRESETS)
         _check_options(own)
         window = int(own["window"])
         instances, generator = read_sources(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganttlet.core.errors import InputError, MissingExtraError
-from ganttlet.core.record import write_atomic
+from ganttlet.core.figure import pixels_of, save_picture
 from ganttlet.memory_mapping.instance import KINDS, Array, Program
 from ganttlet.memory_mapping.solution import Mapping
 
@@ -247,12 +246,7 @@ def gantt_rgb(
         size: width and height in hundreds of pixels.
     """
     figure = _figure(program, mapping, title, horizon, size)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-    return np.array(pixels)[:, :, :3]
+    return pixels_of(figure)
 
 
 def gantt_ansi(program: Program, mapping: Mapping, width: int = 100) -> str:
@@ -290,13 +284,8 @@ def gantt_ansi(program: Program, mapping: Mapping, width: int = 100) -> str:
 
 def save_gantt(program: Program, mapping: Mapping, path: str | Path, title: str = "") -> None:
     """Write a memory map to ``path`` (.svg, .png or .pdf), whole or not at all."""
-    path = Path(path)
-    if path.suffix == ".svg":
-        write_atomic(path, gantt_svg(program, mapping, title))
-    elif path.suffix in (".png", ".pdf"):
-        figure = _figure(program, mapping, title, None, (11.0, 5.5))
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=path.suffix[1:], dpi=150)
-        write_atomic(path, buffer.getvalue())
-    else:
-        raise InputError(f"{path}: unknown ending {path.suffix!r}; expected .svg, .png or .pdf")
+    save_picture(
+        path,
+        lambda: _figure(program, mapping, title, None, (11.0, 5.5)),
+        svg=lambda: gantt_svg(program, mapping, title),
+    )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganttlet.core.errors import InputError, check_choice
+from ganttlet.core.figure import pixels_of
 from ganttlet.core.record import write_atomic
 from ganttlet.soc_dag.course import NEVER, course_of
 from ganttlet.soc_dag.instance import Array, Workload
@@ -26,10 +27,10 @@ from ganttlet.soc_dag.scene import (
     Scene,
     Text,
     color_of,
+    figure_of,
     hatch,
     ink_on,
     paler,
-    pixels_of,
     round_times,
     save_scene,
     shorten,
@@ -357,7 +358,7 @@ def run_rgb(workload: Workload, run: Run) -> Array:
     """Return the latest part of a run as pixels, (H, 960, 3) uint8; H and the length of the part depend on the workload
     alone, so that the frames of an episode fit one another."""
     jobs_of(workload, run)
-    return pixels_of(_scene(workload, run, frame_of(workload, run), "", "job"))
+    return pixels_of(figure_of(_scene(workload, run, frame_of(workload, run), "", "job")))
 
 
 def run_ansi(workload: Workload, run: Run, width: int = 100, window: Window | None = None) -> str:

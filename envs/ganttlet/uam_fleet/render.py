@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ganttlet.core.errors import InputError
+from ganttlet.core.figure import pixels_of
 from ganttlet.uam_fleet.instance import HOUR, Array, Scenario
 from ganttlet.uam_fleet.scene import (
     FAINT,
@@ -19,7 +20,7 @@ from ganttlet.uam_fleet.scene import (
     Line,
     Scene,
     Text,
-    pixels_of,
+    figure_of,
     save_scene,
     svg_of,
 )
@@ -184,7 +185,7 @@ def fleet_svg(scenario: Scenario, log: FleetLog, title: str = "") -> str:
 
 def fleet_rgb(scenario: Scenario, log: FleetLog, title: str = "") -> Array:
     """Return the same picture as pixels, (H, W, 3) uint8, of one size for every log of a scenario."""
-    return pixels_of(fleet_scene(scenario, log, title))
+    return pixels_of(figure_of(fleet_scene(scenario, log, title)))
 
 
 def save_fleet(scenario: Scenario, log: FleetLog, path: str | Path, title: str = "") -> None:

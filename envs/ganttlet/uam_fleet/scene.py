@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from ganttlet.core.errors import InputError, MissingExtraError
-from ganttlet.core.record import write_atomic
+from ganttlet.core.errors import MissingExtraError
+from ganttlet.core.figure import save_picture
 
 INK, SOFT, FAINT, LANE = "#333333", "#777777", "#dddddd", "#f3f4f6"
 
@@ -129,25 +126,6 @@ def figure_of(scene: Scene) -> Any:
     return figure
 
 
-def pixels_of(scene: Scene) -> np.ndarray[Any, Any]:
-    """Return a scene as pixels, (height, width, 3) uint8."""
-    figure = figure_of(scene)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-    return np.array(pixels)[:, :, :3]
-
-
 def save_scene(path: str | Path, scene: Scene) -> None:
     """Write a scene to ``path`` (.svg, .png or .pdf), whole or not at all."""
-    path = Path(path)
-    if path.suffix == ".svg":
-        write_atomic(path, svg_of(scene))
-    elif path.suffix in (".png", ".pdf"):
-        buffer = io.BytesIO()
-        figure_of(scene).savefig(buffer, format=path.suffix[1:], dpi=150)
-        write_atomic(path, buffer.getvalue())
-    else:
-        raise InputError(f"{path}: unknown ending {path.suffix!r}; expected .svg, .png or .pdf")
+    save_picture(path, lambda: figure_of(scene), svg=lambda: svg_of(scene))

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ganttlet.core.errors import InputError, check_choice, check_options
-from ganttlet.core.options import COMMON_OPTIONS, as_count, as_number
+from ganttlet.core.errors import InputError, check_choice
+from ganttlet.core.options import as_count, as_number, split_options
 from ganttlet.core.pool import InstancePool, Ints
 from ganttlet.core.sources import SOURCE_OPTIONS, padded_sizes, read_sources
 from ganttlet.core.vector_env import BatchEnv
@@ -159,21 +159,11 @@ class _ClusterBatch(BatchEnv):
         return (cluster_rgb if mode == "rgb_array" else cluster_ansi)(instance, solution)
 
 
-def _split(what: str, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the family's options with defaults filled in, and the common ones."""
-    check_options(what, options, [*defaults, *COMMON_OPTIONS])
-    own = {**defaults, **{key: value for key, value in options.items() if key in defaults}}
-    return own, {key: value for key, value in options.items() if key in COMMON_OPTIONS}
-
-
 class VMReschedulingVectorEnv(_ClusterBatch):
     """A native batch of clusters; see :class:`ganttlet.vm_rescheduling.env.VMReschedulingEnv`."""
 
     def __init__(self, num_envs: int = 1, *, preset: str | None = None, **options: Any) -> None:
-        if preset is not None:
-            check_choice("preset", preset, PRESETS)
-            options = {**PRESETS[preset], **options}
-        own, common = _split("VMRescheduling-v0", options, VM_DEFAULTS)
+        own, common = split_options("VMRescheduling-v0", options, VM_DEFAULTS, preset, PRESETS)
         check_choice("objective", own["objective"], OBJECTIVES)
         check_choice("reward", own["reward"], REWARDS)
         check_choice("masking", own["masking"], MASKINGS)
@@ -197,6 +187,6 @@ class PodPackingVectorEnv(_ClusterBatch):
     pods: ClassVar[bool] = True
 
     def __init__(self, num_envs: int = 1, **options: Any) -> None:
-        own, common = _split("PodPacking-v0", options, POD_DEFAULTS)
+        own, common = split_options("PodPacking-v0", options, POD_DEFAULTS)
         check_choice("reward", own["reward"], REWARDS[:2])
         super().__init__(num_envs, own, common, "unplaced")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganttlet.core.errors import InputError, MissingExtraError
-from ganttlet.core.record import write_atomic
+from ganttlet.core.errors import MissingExtraError
+from ganttlet.core.figure import pixels_of, save_picture
 from ganttlet.vm_rescheduling.instance import Array, Cluster
 from ganttlet.vm_rescheduling.scene import (
     FRAME,
@@ -99,12 +98,7 @@ def cluster_rgb(instance: Cluster, plan: Plan) -> Array:
     """Return the picture of :func:`cluster_svg` as pixels, (H, 960, 3) uint8; H depends on the instance alone."""
     room = instance.limit + (0 if instance.count_placements else instance.n_vms)
     figure = _figure(make_scene(instance, plan, "", room))
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
-    return np.array(pixels)[:, :, :3]
+    return pixels_of(figure)
 
 
 def _symbols(usage: Usage) -> list[str]:
@@ -141,15 +135,10 @@ def cluster_ansi(instance: Cluster, plan: Plan) -> str:
 
 
 def save_cluster(instance: Cluster, plan: Plan, path: str | Path, title: str = "") -> None:
-    """Write the picture of a plan to ``path`` (.svg, .png or .txt), whole or not at all."""
-    path = Path(path)
-    if path.suffix == ".svg":
-        write_atomic(path, cluster_svg(instance, plan, title))
-    elif path.suffix == ".png":
-        buffer = io.BytesIO()
-        _figure(make_scene(instance, plan, title)).savefig(buffer, format="png", dpi=150)
-        write_atomic(path, buffer.getvalue())
-    elif path.suffix == ".txt":
-        write_atomic(path, cluster_ansi(instance, plan))
-    else:
-        raise InputError(f"{path}: unknown ending {path.suffix!r}; expected .svg, .png or .txt")
+    """Write the picture of a plan to ``path`` (.svg, .png, .pdf or .txt), whole or not at all."""
+    save_picture(
+        path,
+        lambda: _figure(make_scene(instance, plan, title)),
+        svg=lambda: cluster_svg(instance, plan, title),
+        txt=lambda: cluster_ansi(instance, plan),
+    )
