@@ -8,6 +8,7 @@ import numpy as np
 
 from ganttlet.core.graph import GraphSpec
 from reference.uam_fleet import ReferenceFleet, downtime_of
+from reference.uam_rules import worth
 
 FAR = 1000.0
 
@@ -115,6 +116,7 @@ class Shown:
             self.onward(j, arrival) / s.seats,
             self.waiting([j], play.ports) / s.seats,
             self.waiting(play.ports, [j]) / s.seats,
+            60.0 * worth(play, j) / self.money if play.legal(j) else 0.0,
         ]
         for hour in range(h, h + self.lookahead):
             row += self.expected(hour, j)

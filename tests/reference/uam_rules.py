@@ -81,9 +81,15 @@ def then(fleet: ReferenceFleet, gain: float, spent: float, j: int, charge: float
     return best_rate
 
 
-def look_ahead(fleet: ReferenceFleet) -> int:
+def worth(fleet: ReferenceFleet, j: int) -> float:
+    """What looking ahead compares: to stay, or a legal flight."""
     s, k = fleet.scenario, fleet.deciding
     i, charge = fleet.port[k], fleet.charge[k]
+    if j != i:
+        later = charge - fleet.leg(i, j)
+        if s.charging[j] > 0:
+            later = float(s.battery) if must_fill(fleet, j) else charge
+        return then(fleet, now(fleet, j), busy(fleet, i, j, charge), j, later)
     spent, later = float(s.idle_step), charge
     free = fleet.count(i, CHARGER) < s.charging[i]
     if fleet.place[k] == CHARGER:
@@ -92,14 +98,15 @@ def look_ahead(fleet: ReferenceFleet) -> int:
         if s.recharge == 0:
             spent = fleet.minutes_to_full(charge)
         later = fleet.charge_after(charge, spent)
-    found, most = i, then(fleet, 0.0, spent, i, later)
+    return then(fleet, 0.0, spent, i, later)
+
+
+def look_ahead(fleet: ReferenceFleet) -> int:
+    i = fleet.port[fleet.deciding]
+    found, most = i, worth(fleet, i)
     for j in flights(fleet):
-        later = charge - fleet.leg(i, j)
-        if s.charging[j] > 0:
-            later = float(s.battery) if must_fill(fleet, j) else charge
-        worth = then(fleet, now(fleet, j), busy(fleet, i, j, charge), j, later)
-        if worth > most:
-            found, most = j, worth
+        if worth(fleet, j) > most:
+            found, most = j, worth(fleet, j)
     return found
 
 

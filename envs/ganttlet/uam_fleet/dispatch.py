@@ -241,6 +241,71 @@ def _onward(
 
 
 @jit_lean
+def worth_of(
+    i: Any,
+    j: Any,
+    charge: Any,
+    size: Any,
+    real: Any,
+    ports: Any,
+    places: Any,
+    legs: Any,
+    fare: Any,
+    hours: Any,
+    forecast: Any,
+    totals: Any,
+    row: Any,
+    craft: Any,
+    taken: Any,
+    waiting: Any,
+    closed: Any,
+) -> Any:
+    """Return what ``greedy_lookahead`` compares, USD per minute, for the aircraft that decides at ``i``.
+
+    Args:
+        j: ``i`` or a port where it may fly.
+        charge: kWh of the aircraft.
+    """
+    gain, spent, then = 0.0, real[IDLE_STEP], charge
+    others = taken[j, PARKED] + taken[j, PLUGGED] + taken[j, INBOUND]
+    if j == i:
+        others -= 1
+        if craft[totals[DECIDES], STATUS] == ON_CHARGER:
+            then = charge_after(charge, spent, real[BATTERY], real[POWER], size[CURVE])
+        elif charge < real[BATTERY] and taken[i, PLUGGED] < places[i, CHARGING]:
+            if size[RECHARGE] == FULL:
+                spent = minutes_to_full(charge, real[BATTERY], real[POWER], size[CURVE])
+            then = charge_after(charge, spent, real[BATTERY], real[POWER], size[CURVE])
+    else:
+        gain = value_of(min(size[SEATS], waiting[i, j]), i, j, totals[HOUR], real, legs, fare, hours)
+        spent = busy(i, j, charge, size, real, ports, places, legs)
+        then = charge - legs[i, j, ENERGY]
+        if size[RECHARGE] == FULL and places[j, CHARGING] > 0:
+            then = real[BATTERY]
+        elif places[j, CHARGING] > 0:
+            then = max(then, charge)
+    return _onward(
+        gain,
+        spent,
+        j,
+        then,
+        others,
+        size,
+        real,
+        ports,
+        places,
+        legs,
+        fare,
+        hours,
+        forecast,
+        totals,
+        row,
+        waiting,
+        closed,
+    )
+
+
+@jit_lean
 def _look_ahead(
     i: Any,
     charge: Any,
@@ -259,37 +324,16 @@ def _look_ahead(
     waiting: Any,
     closed: Any,
 ) -> Any:
-    k = totals[DECIDES]
     best, found = NEVER, i
     for n in range(size[PORTS]):
         # Its own port comes first: to stay is what wins if nothing is better.
         j = i if n == 0 else n - 1 if n <= i else n
-        gain, spent, then = 0.0, real[IDLE_STEP], charge
-        others = taken[j, PARKED] + taken[j, PLUGGED] + taken[j, INBOUND]
-        if j == i:
-            others -= 1
-            if craft[k, STATUS] == ON_CHARGER:
-                then = charge_after(charge, spent, real[BATTERY], real[POWER], size[CURVE])
-            elif charge < real[BATTERY] and taken[i, PLUGGED] < places[i, CHARGING]:
-                if size[RECHARGE] == FULL:
-                    spent = minutes_to_full(charge, real[BATTERY], real[POWER], size[CURVE])
-                then = charge_after(charge, spent, real[BATTERY], real[POWER], size[CURVE])
-        else:
-            if not may_fly(i, j, charge, size, real, ports, places, legs, totals, taken, closed):
-                continue
-            gain = value_of(min(size[SEATS], waiting[i, j]), i, j, totals[HOUR], real, legs, fare, hours)
-            spent = busy(i, j, charge, size, real, ports, places, legs)
-            then = charge - legs[i, j, ENERGY]
-            if size[RECHARGE] == FULL and places[j, CHARGING] > 0:
-                then = real[BATTERY]
-            elif places[j, CHARGING] > 0:
-                then = max(then, charge)
-        worth = _onward(
-            gain,
-            spent,
+        if j != i and not may_fly(i, j, charge, size, real, ports, places, legs, totals, taken, closed):
+            continue
+        worth = worth_of(
+            i,
             j,
-            then,
-            others,
+            charge,
             size,
             real,
             ports,
@@ -300,6 +344,8 @@ def _look_ahead(
             forecast,
             totals,
             row,
+            craft,
+            taken,
             waiting,
             closed,
         )

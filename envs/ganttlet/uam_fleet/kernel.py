@@ -88,7 +88,7 @@ def step_rows(
 ) -> int:
     """Play one action in every active row and show what follows; return how many rows are done."""
     size_, real_, _world, ports_, places_, _start, fleet_, legs_, fare_, hours_ = store[:10]
-    flows_ = store[13]
+    forecast_, flows_ = store[12:14]
     totals_, row_, world_, craft_, clock_, heap_, taken_, left_, waiting_, flow_, closed_, last_, log_, times_ = state
     active, reward, terminated, _truncated, illegal, _done, _steps, _discount = flags
     n_actions = out[-1].shape[1]
@@ -164,6 +164,7 @@ def step_rows(
             legs,
             fare,
             hours,
+            forecast_[v],
             flows_[v],
             totals,
             row,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ganttlet.core.jit import jit_lean
 from ganttlet.uam_fleet.charging import minutes_to_full
+from ganttlet.uam_fleet.dispatch import worth_of
 from ganttlet.uam_fleet.events import charge_at
 from ganttlet.uam_fleet.features import FAR
 from ganttlet.uam_fleet.features import PORT as PORT_FEATURES
@@ -82,6 +83,7 @@ def show_port(
     legs: Any,
     fare: Any,
     hours: Any,
+    forecast: Any,
     flows: Any,
     totals: Any,
     row: Any,
@@ -134,6 +136,28 @@ def show_port(
     out[20] = clip(onward / seats, 0.0, FAR)
     out[21] = clip(flow[j, 0] / seats, 0.0, FAR)
     out[22] = clip(flow[j, 1] / seats, 0.0, FAR)
+    out[23] = 0.0
+    if legal:
+        worth = worth_of(
+            i,
+            j,
+            charge,
+            size,
+            real,
+            ports,
+            places,
+            legs,
+            fare,
+            hours,
+            forecast,
+            totals,
+            row,
+            craft,
+            taken,
+            waiting,
+            closed,
+        )
+        out[23] = clip(60.0 * worth / money, -FAR, FAR)
     at = WINDOW_FROM
     for ahead in range((len(out) - WINDOW_FROM) // 4):
         h = hour + ahead
@@ -224,6 +248,7 @@ def show_row(
     legs: Any,
     fare: Any,
     hours: Any,
+    forecast: Any,
     flows: Any,
     totals: Any,
     row: Any,
@@ -254,6 +279,7 @@ def show_row(
             legs,
             fare,
             hours,
+            forecast,
             flows,
             totals,
             row,
@@ -284,7 +310,7 @@ def show_row(
 @jit_lean
 def show_rows(rows: Any, slot: Any, store: Any, state: Any, out: Any) -> None:
     """Write the whole observation of ``rows``."""
-    size, real, _world, ports, places, _start, fleet, legs, fare, hours, _demand, _closed, _forecast, flows, _ = store
+    size, real, _world, ports, places, _start, fleet, legs, fare, hours, _demand, _closed, forecast, flows, _ = store
     totals, row, _own, craft, clock, _heap, taken, _left, waiting, flow, closed, _last, _log, _times = state
     for i in rows:
         v = slot[i]
@@ -298,6 +324,7 @@ def show_rows(rows: Any, slot: Any, store: Any, state: Any, out: Any) -> None:
             legs[v],
             fare[v],
             hours[v],
+            forecast[v],
             flows[v],
             totals[i],
             row[i],
