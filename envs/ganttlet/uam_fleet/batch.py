@@ -85,6 +85,7 @@ class UAMFleetVectorEnv(BatchEnv):
             solution_fields=("totals", "log", "log_time", "world"),
             options=common,
         )
+        self._gamma = float(self.flags.discount[0])
         self._out = tuple(self._obs[key] if key in self._obs else _absent(key, num_envs) for key in _KEYS)
 
     def play(self, rule: str, *, seed: int = 0) -> int:
@@ -138,6 +139,7 @@ class UAMFleetVectorEnv(BatchEnv):
         self._state.closed[rows] = store.closed[slots]
         self._state.world[rows] = store.world[slots]
         load_rows(rows, self._slot, tuple(store), tuple(self._state), self._objectives)
+        self._flags.discount[rows] = 1.0
         self._observe(rows)
 
     def _advance(self, actions: Ints) -> int:
@@ -146,6 +148,7 @@ class UAMFleetVectorEnv(BatchEnv):
             self._slot,
             self._reward,
             self.illegal_penalty,
+            self._gamma,
             self.max_episode_steps,
             tuple(self._storage.arrays),
             tuple(self._state),

@@ -74,7 +74,7 @@ class UAMFleetEnv(SingleEnv):
 
     | key | shape | dtype | content |
     |---|---|---|---|
-    | `port` | (V, 23 + 4 L) | float32 | slots, what flying there means now, who waits, forecast and fares of L hours |
+    | `port` | (V, 24 + 4 L) | float32 | slots, what flying there means now, who waits, forecast and fares of L hours |
     | `port_mask` | (V,) | int8 | 1 for ports |
     | `aircraft` | (K, 8) | float32 | place, charge, time to its landing or next decision |
     | `aircraft_mask` | (K,) | int8 | 1 for aircraft |
@@ -107,7 +107,8 @@ class UAMFleetEnv(SingleEnv):
     space, which only illegal actions can reach.
 
     ## Information
-    `action_mask`; `illegal_action`; `discount`, `gamma` per decision; `objectives`, so far: `profit` in USD, passengers
+    `action_mask`; `illegal_action`; `discount`, `gamma` to the power of the hours until the next decision, at the
+    end until `day_end` (1 where nothing was decided); `objectives`, so far: `profit` in USD, passengers
     `served` and `lost` (those who wait no longer; at the end all who were not served), `flights`, `empty_flights`,
     `miles`, `energy` in kWh.
 

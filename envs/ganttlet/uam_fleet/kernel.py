@@ -11,7 +11,7 @@ from ganttlet.core.batch import settle
 from ganttlet.core.jit import jit_lean
 from ganttlet.uam_fleet.events import seek
 from ganttlet.uam_fleet.flying import begin, decide, is_legal
-from ganttlet.uam_fleet.layout import EMPTY, FLIGHTS, FLOWN, LOST, OVER, PROFIT, SCALE, SERVED, SPENT
+from ganttlet.uam_fleet.layout import DAY_END, EMPTY, FLIGHTS, FLOWN, LOST, NOW, OVER, PROFIT, SCALE, SERVED, SPENT
 from ganttlet.uam_fleet.observe import show_row
 
 OBJECTIVES = ("profit", "served", "lost", "flights", "empty_flights", "miles", "energy")
@@ -79,6 +79,7 @@ def step_rows(
     slot: Any,
     kind: Any,
     penalty: Any,
+    gamma: Any,
     limit: Any,
     store: Any,
     state: Any,
@@ -90,7 +91,7 @@ def step_rows(
     size_, real_, _world, ports_, places_, _start, fleet_, legs_, fare_, hours_ = store[:10]
     forecast_, flows_ = store[12:14]
     totals_, row_, world_, craft_, clock_, heap_, taken_, left_, waiting_, flow_, closed_, last_, log_, times_ = state
-    active, reward, terminated, _truncated, illegal, _done, _steps, _discount = flags
+    active, reward, terminated, _truncated, illegal, _done, _steps, discount = flags
     n_actions = out[-1].shape[1]
     for i in range(len(active)):
         if not active[i]:
@@ -100,7 +101,7 @@ def step_rows(
         fare, hours, totals, row, craft, clock = fare_[v], hours_[v], totals_[i], row_[i], craft_[i], clock_[i]
         taken, left, waiting, flow, closed = taken_[i], left_[i], waiting_[i], flow_[i], closed_[i]
         over = totals[OVER] == 1
-        reward[i], terminated[i] = 0.0, over
+        reward[i], terminated[i], discount[i] = 0.0, over, 1.0
         illegal[i] = a < 0 or a >= n_actions
         if not over and not illegal[i]:
             illegal[i] = not is_legal(a, size, real, ports, places, legs, totals, craft, clock, taken, closed)
@@ -109,6 +110,7 @@ def step_rows(
             continue
         if over:
             continue
+        began = row[NOW]
         gain = decide(
             a,
             size,
@@ -149,6 +151,8 @@ def step_rows(
             flow,
         )
         terminated[i] = totals[OVER] == 1
+        if gamma < 1.0:
+            discount[i] = gamma ** (((real[DAY_END] if terminated[i] else row[NOW]) - began) / 60.0)
         measure(i, totals, row, values)
         if kind == INCREMENTAL:
             reward[i] = gain / real[SCALE]
