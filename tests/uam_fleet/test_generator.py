@@ -13,7 +13,6 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.rng import key_of
 from ganttlet.uam_fleet import (
     FAMILY,
-    GENERATORS,
     SETTINGS,
     find_geography,
     generate,
@@ -30,7 +29,7 @@ def draw(count=30, name="captain-2024", **settings):
     return [generator.sample(seed) for seed in range(count)]
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_every_constant_is_in_the_day(name):
     """The settings reach the scenario under their own names, also when they are other ones."""
     given = {"seats": 6, "battery": 130.0, "reserve": 0.2, "cruise": 90.0, "take_off": 5.0, "landing": 4.0}
@@ -177,7 +176,22 @@ def test_the_same_in_another_process():
         "print(*(generate({'name': name}, 7).digest for name in ('captain-2024', 'predecessor-2022')))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert found == [generate({"name": name}, 7).digest for name in GENERATORS]
+    assert found == [generate({"name": name}, 7).digest for name in SETTINGS]
+
+
+def test_mixture():
+    parts = [{"name": "captain-2024", "ports": 5, "fleet": [20, 25]}, {"name": "captain-2024", "geography": "nyc"}]
+    generator = make_generator({"name": "mixture", "parts": parts, "weights": [1, 3]})
+    assert (generator.max_ports, generator.max_aircraft) == (8, 40)
+    days = [generator.sample(seed) for seed in range(80)]
+    assert 40 <= sum(day.n_ports == 8 for day in days) <= 75
+    assert {day.n_aircraft for day in days} == {40, *range(20, 26)}
+    assert [day.digest for day in days] == [generator.sample(seed).digest for seed in range(80)]
+    assert make_generator({"name": "mixture"}).sample(1).n_ports == 8
+    with pytest.raises(InputError, match="entry 0 is a mixture itself"):
+        make_generator({"name": "mixture", "parts": [{"name": "mixture"}]})
+    with pytest.raises(InputError, match="expected a number for each of the 2 parts"):
+        make_generator({"name": "mixture", "parts": parts, "weights": [1]})
 
 
 def test_poisson():

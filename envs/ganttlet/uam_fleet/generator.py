@@ -23,6 +23,7 @@ from ganttlet.uam_fleet.instance import (
     Scenario,
     legal_legs,
 )
+from ganttlet.uam_fleet.mixing import NAME, Mixture
 from ganttlet.uam_fleet.presets import SETTINGS, TIME_OF_USE
 from ganttlet.uam_fleet.sizes import most_decisions
 
@@ -30,6 +31,7 @@ GENERATORS: Mapping[str, str] = MappingProxyType(
     {
         "captain-2024": "40 aircraft, peaks of demand, delays, closures, failures and corridors",
         "predecessor-2022": "19 aircraft, a pool of passengers for the whole day, nothing uncertain",
+        NAME: "each day from one of several of these",
     }
 )
 TRIES = 1000  # places and vertistops are drawn again until every port can be reached
@@ -65,12 +67,9 @@ class Generator:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        if not isinstance(settings, Mapping):
-            raise InputError(f"generator: expected a mapping with the key 'name', got {settings!r}")
-        if "name" not in settings:
-            raise InputError(f"generator: key 'name' is missing; expected one of {', '.join(GENERATORS)}")
-        check_choice("generator: key 'name'", settings["name"], GENERATORS)
-        self.name: str = settings["name"]
+        self.name = _named(settings)
+        if self.name not in SETTINGS:
+            raise InputError(f"generator: key 'name': {self.name!r} has no settings of its own")
         check_keys(f"generator {self.name!r}", settings, ("name", *SETTINGS[self.name]))
         chosen = {**SETTINGS[self.name], **settings}
         self.geography = self._find_places(chosen, settings)
@@ -314,16 +313,29 @@ class Generator:
         return np.array(price)
 
 
-def make_generator(settings: Mapping[str, Any]) -> Generator:
+def _named(settings: Any) -> str:
+    """Return the name in ``settings``, or raise InputError."""
+    if not isinstance(settings, Mapping):
+        raise InputError(f"generator: expected a mapping with the key 'name', got {settings!r}")
+    if "name" not in settings:
+        raise InputError(f"generator: key 'name' is missing; expected one of {', '.join(GENERATORS)}")
+    check_choice("generator: key 'name'", settings["name"], GENERATORS)
+    name: str = settings["name"]
+    return name
+
+
+def make_generator(settings: Mapping[str, Any]) -> Generator | Mixture:
     """Return the generator that ``settings`` describe.
 
     Args:
         settings: ``name`` (one of GENERATORS) and any of the constants in ``presets.SETTINGS``, minutes, miles, kWh and
             USD. ``ports``, ``fleet`` and ``demand`` (passengers of a day) may be [low, high], drawn for each day; of a
             geography ``ports`` is how many of its sites, or a list of codes. ``geography`` is ``random``, the name of a
-            shipped one, or a file. ``weights`` (V, V) and ``fare_table`` (V, V or H, V, V) replace what is drawn.
+            shipped one, or a file. ``weights`` (V, V) and ``fare_table`` (V, V or H, V, V) replace what is drawn. Of a
+            ``mixture`` only ``parts``, a list of settings (random places and New York), and ``weights``, how often each
+            is drawn in proportion (equally often).
 
     Raises:
         InputError: naming the key.
     """
-    return Generator(settings)
+    return Mixture(settings, Generator) if _named(settings) == NAME else Generator(settings)

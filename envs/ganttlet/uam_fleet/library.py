@@ -11,7 +11,7 @@ from ganttlet.core.errors import InputError, check_choice, check_keys
 from ganttlet.core.specs import resolve_spec, split_options
 from ganttlet.uam_fleet import formats
 from ganttlet.uam_fleet import geography as places
-from ganttlet.uam_fleet.generator import GENERATORS, make_generator
+from ganttlet.uam_fleet.generator import make_generator
 from ganttlet.uam_fleet.instance import Scenario
 from ganttlet.uam_fleet.presets import DEFAULT, SETTINGS
 
@@ -73,7 +73,7 @@ def _value(text: str) -> Any:
 
 def _named(name: str, options: Mapping[str, Any]) -> Scenario:
     what = f"instance {name!r}"
-    if name in GENERATORS:
+    if name in SETTINGS:
         return _drawn(what, {"preset": name}, options)
     if name == "random" or name in places.shipped_geographies():
         return _drawn(what, {"geography": name}, options)
