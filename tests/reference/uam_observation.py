@@ -8,7 +8,7 @@ import numpy as np
 
 from ganttlet.core.graph import GraphSpec
 from reference.uam_fleet import ReferenceFleet, downtime_of
-from reference.uam_rules import worth
+from reference.uam_rules import others, worth
 
 FAR = 1000.0
 
@@ -116,6 +116,9 @@ class Shown:
             self.onward(j, arrival) / s.seats,
             self.waiting([j], play.ports) / s.seats,
             self.waiting(play.ports, [j]) / s.seats,
+            others(play, j),
+            s.forecast[h + 1, i, j] / s.seats if h + 1 < len(s.electricity) else 0.0,
+            play.waiting(j, i) / s.seats if i != j else 0.0,
             60.0 * worth(play, j) / self.money if play.legal(j) else 0.0,
         ]
         for hour in range(h, h + self.lookahead):

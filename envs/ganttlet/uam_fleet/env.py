@@ -74,7 +74,7 @@ class UAMFleetEnv(SingleEnv):
 
     | key | shape | dtype | content |
     |---|---|---|---|
-    | `port` | (V, 24 + 4 L) | float32 | slots, what flying there means now, who waits, forecast and fares of L hours |
+    | `port` | (V, 27 + 4 L) | float32 | slots, what flying there means now, who waits, forecast and fares of L hours |
     | `port_mask` | (V,) | int8 | 1 for ports |
     | `aircraft` | (K, 8) | float32 | place, charge, time to its landing or next decision |
     | `aircraft_mask` | (K,) | int8 | 1 for aircraft |

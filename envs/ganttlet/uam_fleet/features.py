@@ -37,6 +37,9 @@ PORT = (
     _amount("onward", "passengers expected to leave it in the hour of the expected arrival / seats, 0 after the day"),
     _amount("out", "passengers who wait there / seats"),
     _amount("in", "passengers who wait elsewhere to go there / seats"),
+    _amount("others", "other aircraft there and flying there"),
+    _amount("next", "passengers expected to go there in the next hour / seats"),
+    _amount("back", "passengers who wait there to come here / seats"),
     Feature("worth", -FAR, FAR, "what rule greedy_lookahead compares [highest fare x seats / h], 0 if not legal"),
 )
 WINDOW = (

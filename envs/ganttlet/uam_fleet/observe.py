@@ -136,7 +136,11 @@ def show_port(
     out[20] = clip(onward / seats, 0.0, FAR)
     out[21] = clip(flow[j, 0] / seats, 0.0, FAR)
     out[22] = clip(flow[j, 1] / seats, 0.0, FAR)
-    out[23] = 0.0
+    others = taken[j, PARKED] + taken[j, PLUGGED] + taken[j, INBOUND] - (1 if here else 0)
+    out[23] = clip(others, 0.0, FAR)
+    out[24] = clip(forecast[hour + 1, i, j] / seats, 0.0, FAR) if hour + 1 < size[HOURS] else 0.0
+    out[25] = clip(waiting[j, i] / seats, 0.0, FAR)
+    out[26] = 0.0
     if legal:
         worth = worth_of(
             i,
@@ -157,7 +161,7 @@ def show_port(
             waiting,
             closed,
         )
-        out[23] = clip(60.0 * worth / money, -FAR, FAR)
+        out[26] = clip(60.0 * worth / money, -FAR, FAR)
     at = WINDOW_FROM
     for ahead in range((len(out) - WINDOW_FROM) // 4):
         h = hour + ahead
