@@ -109,5 +109,5 @@ class SingleEnv(gym.Env[Obs, Any]):
             "illegal_action": bool(batch.flags.illegal[0]),
             "discount": float(batch.flags.discount[0]),
             "objectives": dict(zip(batch.objective_names, values, strict=False)),
-            **{name: int(getattr(batch._state, part)[0, at]) for name, (part, at) in batch._facts.items()},
+            **{name: int(batch.fact(name)[0]) for name in batch._facts},
         }

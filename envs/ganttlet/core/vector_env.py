@@ -459,16 +459,15 @@ class BatchEnv(VectorEnv[Obs, Any, Any]):
         for name, value in zip(self.objective_names, values, strict=False):
             objectives[name] = value
             objectives[f"_{name}"] = present
-        return {
-            "action_mask": mask,
-            "_action_mask": present,
-            "illegal_action": illegal,
-            "_illegal_action": present,
-            "discount": discount,
-            "_discount": present,
-            "objectives": objectives,
-            "_objectives": present,
-        }
+        shown = {"action_mask": mask, "illegal_action": illegal, "discount": discount, "objectives": objectives}
+        shown |= {name: self.fact(name).copy() if self.copy else self.fact(name) for name in self._facts}
+        return shown | {f"_{name}": present for name in shown}
+
+    def fact(self, name: str) -> Ints:
+        """Return what ``info[name]`` shows (B,) beyond what all families show, a view of the state."""
+        part, column = self._facts[name]
+        values: Ints = getattr(self._state, part)[:, column]
+        return values
 
     def _partial_info(self, present: NDArray[np.bool_]) -> dict[str, Any]:
         """Return fresh infos of the rows in ``present``, zero elsewhere."""

@@ -107,13 +107,6 @@ class MemoryMappingVectorEnv(BatchEnv):
             self._facts["backups"] = ("totals", BACKUPS)
         self._out = tuple(self._obs[key] if key in self._obs else _absent(key, num_envs) for key in _KEYS)
 
-    def _info(self, present: np.ndarray[Any, Any]) -> dict[str, Any]:
-        info = super()._info(present)
-        for name, (part, column) in self._facts.items():
-            shown = getattr(self._state, part)[:, column]
-            info |= {name: shown.copy() if self.copy else shown, f"_{name}": present}
-        return info
-
     def _load(self, rows: Ints) -> None:
         store, state = tuple(self._storage.arrays), tuple(self._state)
         load_rows(rows, self._slot, self._rules, self._rule, store, state, self._objectives)

@@ -19,7 +19,7 @@ from ganttlet.uam_fleet.future import resample_rows
 from ganttlet.uam_fleet.generator import make_generator
 from ganttlet.uam_fleet.instance import Scenario
 from ganttlet.uam_fleet.kernel import OBJECTIVES, REWARDS, load_rows, step_rows
-from ganttlet.uam_fleet.layout import Array, Sizes, make_state
+from ganttlet.uam_fleet.layout import DECIDES, Array, Sizes, make_state
 from ganttlet.uam_fleet.library import resolve
 from ganttlet.uam_fleet.observe import show_rows
 from ganttlet.uam_fleet.play import advise_rows, play_rows
@@ -85,6 +85,7 @@ class UAMFleetVectorEnv(BatchEnv):
             solution_fields=("totals", "log", "log_time", "world"),
             options=common,
         )
+        self._facts["aircraft"] = ("totals", DECIDES)
         self._gamma = float(self.flags.discount[0])
         self._out = tuple(self._obs[key] if key in self._obs else _absent(key, num_envs) for key in _KEYS)
 

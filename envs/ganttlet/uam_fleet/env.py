@@ -107,10 +107,10 @@ class UAMFleetEnv(SingleEnv):
     space, which only illegal actions can reach.
 
     ## Information
-    `action_mask`; `illegal_action`; `discount`, `gamma` to the power of the hours until the next decision, at the
-    end until `day_end` (1 where nothing was decided); `objectives`, so far: `profit` in USD, passengers
-    `served` and `lost` (those who wait no longer; at the end all who were not served), `flights`, `empty_flights`,
-    `miles`, `energy` in kWh.
+    `action_mask`; `illegal_action`; `aircraft`, which one decides, -1 at the end; `discount`, `gamma` to the power of
+    the hours until the next decision, at the end until `day_end` (1 where nothing was decided); `objectives`, so far:
+    `profit` in USD, passengers `served` and `lost` (those who wait no longer; at the end all who were not served),
+    `flights`, `empty_flights`, `miles`, `energy` in kWh.
 
     ## Arguments
     * `instance`: a name, file, mapping or Scenario; `instances`: a list of them; `generator`: settings as for
