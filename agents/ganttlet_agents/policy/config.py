@@ -8,7 +8,7 @@ from typing import Any
 
 from ganttlet.core.errors import InputError, check_choice, check_keys
 
-ENCODERS = ("attention", "pointer", "gnn", "tree", "dag", "deepsocs")
+ENCODERS = ("attention", "pointer", "gnn", "tree", "dag", "deepsocs", "capsule")
 LARGEST = 2**16
 
 
@@ -17,7 +17,7 @@ class NetworkConfig:
     """What a GraphPolicy is made of; sizes follow from the schema."""
 
     encoder: str = "attention"
-    """attention, pointer, gnn, tree, dag or deepsocs."""
+    """attention, pointer, gnn, tree, dag, deepsocs or capsule."""
     width: int = 64
     """Width of every embedding."""
     layers: int = 2

@@ -42,6 +42,10 @@ def make_encoder(schema: Schema, config: NetworkConfig) -> nn.Module:
         from ganttlet_agents.policy.encoders.deepsocs import DeepSoCSEncoder
 
         return DeepSoCSEncoder(schema, config.width, config.layers, config.hidden)
+    if config.encoder == "capsule":
+        from ganttlet_agents.policy.encoders.capsule import CapsuleEncoder
+
+        return CapsuleEncoder(schema, config.width, config.layers, config.heads, config.hidden)
     from ganttlet_agents.policy.encoders.gnn import GnnEncoder
 
     return GnnEncoder(schema, config.width, config.layers)
