@@ -85,18 +85,18 @@ def _degree(total: Tensor) -> Tensor:
 
 
 class CapsuleLayer(nn.Module):
-    """See the module; weights come before the hops, which are then of one width and not of MOMENTS.
+    """See the module; F0 and F1 have half the width of an embedding.
 
-    F0 has half the width of an embedding, F1 the whole.
+    Weights come before hops, which are then of one width and not of MOMENTS.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         narrow = max(1, width // 2)
         self.norm, self.first = nn.LayerNorm(width), nn.Linear(width, narrow, bias=False)
-        self.second = nn.Linear(MOMENTS * narrow, (HOPS + 1) * width, bias=False)
-        self.shift = nn.Parameter(torch.zeros(width))
-        self.third = nn.Linear(width, width)
+        self.second = nn.Linear(MOMENTS * narrow, (HOPS + 1) * narrow, bias=False)
+        self.shift = nn.Parameter(torch.zeros(narrow))
+        self.third = nn.Linear(narrow, width)
 
     def forward(self, x: Tensor, graph: Laplacian) -> Tensor:
         """Return the embeddings (B, N, d) after the layer."""
@@ -116,14 +116,12 @@ class CapsuleEncoder(nn.Module):
         InputError: for a node type without positions that points at none with them.
     """
 
-    def __init__(self, schema: Schema, width: int, layers: int, heads: int, hidden: int) -> None:
+    def __init__(self, schema: Schema, width: int, layers: int, heads: int) -> None:
         super().__init__()
         self.axes = {name: _axes(schema, name) for name in schema.nodes}
         self.places = {name: self._place(schema, name) for name in schema.nodes}
         columns = {name: series_columns(schema.columns(name)) for name in schema.nodes}
-        self.series = nn.ModuleDict(
-            {name: SeriesEncoder(some, width, heads, hidden) for name, some in columns.items() if some}
-        )
+        self.series = nn.ModuleDict({name: SeriesEncoder(some, width, heads) for name, some in columns.items() if some})
         self.layers = nn.ModuleDict(
             {name: nn.ModuleList(CapsuleLayer(width) for _ in range(layers)) for name in schema.nodes}
         )

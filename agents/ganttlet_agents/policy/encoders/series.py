@@ -40,10 +40,9 @@ class SeriesEncoder(nn.Module):
         columns: what :func:`series_columns` returns, not empty.
         width: of the nodes' embeddings; that of the hours is about half of it.
         heads: attention heads.
-        hidden: width inside the feed-forward part.
     """
 
-    def __init__(self, columns: list[list[int]], width: int, heads: int, hidden: int) -> None:
+    def __init__(self, columns: list[list[int]], width: int, heads: int) -> None:
         super().__init__()
         self.hours, self.stems, self.heads = len(columns), len(columns[0]), heads
         flat = [column for hour in columns for column in hour]
@@ -54,7 +53,9 @@ class SeriesEncoder(nn.Module):
         self.hour = nn.Parameter(torch.randn(self.hours, narrow) / math.sqrt(narrow))
         self.norm, self.triple = nn.LayerNorm(narrow), nn.Linear(narrow, 3 * narrow, bias=False)
         self.mix = nn.Linear(narrow, narrow)
-        self.feed = nn.Sequential(nn.LayerNorm(narrow), nn.Linear(narrow, hidden), nn.ReLU(), nn.Linear(hidden, narrow))
+        self.feed = nn.Sequential(
+            nn.LayerNorm(narrow), nn.Linear(narrow, 2 * narrow), nn.ReLU(), nn.Linear(2 * narrow, narrow)
+        )
         self.leave = nn.Linear(narrow, width)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -70,6 +71,10 @@ class SeriesEncoder(nn.Module):
 
     def _attend(self, x: Tensor) -> Tensor:
         rows, hours, width = x.shape
-        q, k, v = self.triple(x).view(rows, hours, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        heard = nn.functional.scaled_dot_product_attention(q, k, v)
-        return heard.transpose(1, 2).reshape(rows, hours, width)
+        parts = self.triple(x).view(rows, hours, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = parts.reshape(3, rows * self.heads, hours, -1).unbind(0)
+        score = torch.bmm(q / math.sqrt(q.shape[-1]), k.transpose(1, 2))
+        # A softmax by hand: PyTorch's own is slower over so few entries.
+        weight = (score - score.detach().amax(-1, keepdim=True)).exp()
+        heard = torch.bmm(weight, v) / weight.sum(-1, keepdim=True)
+        return heard.view(rows, self.heads, hours, -1).transpose(1, 2).reshape(rows, hours, width)
