@@ -145,3 +145,6 @@ def test_an_encoder_that_is_too_dense_for_a_rare_instance_is_refused_at_once(wha
     with pytest.raises(InputError, match=rf"^{what}: encoder 'attention': 513 nodes \(job\) in the largest instance"):
         Trainer(config)
     Trainer(replace(config, network=replace(config.network, encoder="pointer")))
+    small = replace(config.network, encoder="flat", slots=512)
+    with pytest.raises(InputError, match=rf"^{what}: encoder 'flat': 513 nodes of a type in the largest instance"):
+        Trainer(replace(config, network=small))

@@ -309,6 +309,12 @@ def pick(values: Tensor, row: Tensor, index: Tensor) -> Tensor:
     return found * (index >= 0).unsqueeze(-1)
 
 
+def rank(row: Tensor, rows: int) -> Tensor:
+    """Return for each of ``row`` (M,), which is in order, how many of its row are before it."""
+    count = torch.bincount(row, minlength=rows)
+    return torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
+
+
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean (B, d) of the real ones of ``values`` (B, N, d)."""
     weight = mask.unsqueeze(1).to(values.dtype)

@@ -20,10 +20,11 @@ from ganttlet_agents.policy.batch import (
     take,
 )
 from ganttlet_agents.policy.config import NetworkConfig
-from ganttlet_agents.policy.encoders import make_encoder
+from ganttlet_agents.policy.decoder import Glimpse, check_decoder
+from ganttlet_agents.policy.encoders import make_encoder, reads_itself
 from ganttlet_agents.policy.encoders.base import Encoded
 from ganttlet_agents.policy.pictures import PictureNet
-from ganttlet_agents.policy.schema import CONTEXT, Schema
+from ganttlet_agents.policy.schema import CONTEXT, Schema, Segment
 from ganttlet_agents.policy.static import Embedded, StaticEncoder, split
 
 
@@ -46,19 +47,21 @@ class GraphPolicy(nn.Module):
 
     def __init__(self, schema: Schema, config: NetworkConfig) -> None:
         super().__init__()
+        check_decoder(schema, config)
         self.schema, self.config = schema, config
         width, hidden = config.width, config.hidden
         parts = split(schema) if config.static_rounds else None
         self.moving = schema if parts is None else parts.moving
         self.links = () if parts is None else parts.links
-        self.inputs = nn.ModuleDict({name: _mlp(count, hidden, width) for name, count in self.moving.nodes.items()})
+        raw = reads_itself(self.moving, config)
+        self.inputs = nn.ModuleDict(
+            {name: _mlp(count, hidden, width) for name, count in self.moving.nodes.items() if name not in raw}
+        )
         self.context = _linear(schema.context, width)
         self.focus = nn.ModuleDict({name: nn.Linear(width, width, bias=False) for name in schema.focus})
         self.phase = nn.Embedding(len(schema.phases), width) if schema.phases else None
         self.encoder = make_encoder(self.moving, config)
-        self.heads = nn.ModuleList(
-            _mlp(width * self._parts(segment.over), hidden, segment.logits) for segment in schema.segments
-        )
+        self.heads = nn.ModuleList(self._head(segment) for segment in schema.segments)
         self.edge_inputs = nn.ModuleDict(
             {
                 edge.name: nn.Linear(edge.features, width)
@@ -111,9 +114,18 @@ class GraphPolicy(nn.Module):
         whole = torch.cat([around, *pooled], -1)
         parts = []
         for some, head in zip(candidates(self.moving, batch), self.heads, strict=True):
+            if isinstance(head, Glimpse):
+                parts.append((some, head(whole, some.row, self._nodes(batch, encoded, some))))
+                continue
             read = whole[some.row] if some.segment.over == CONTEXT else self._items(batch, encoded, some, around)
             parts.append((some, head(read)))
         return scatter_logits(batch, parts), self.value(whole).squeeze(-1)
+
+    def _head(self, segment: Segment) -> nn.Module:
+        width, over = self.config.width, segment.over
+        if self.config.decoder == "glimpse" and over in self.schema.nodes:
+            return Glimpse(width * self._parts(CONTEXT), width, self.config.heads, segment.logits)
+        return _mlp(width * self._parts(over), self.config.hidden, segment.logits)
 
     def _parts(self, over: str) -> int:
         """Return how many embeddings a head reads of an item of ``over``.
@@ -133,11 +145,7 @@ class GraphPolicy(nn.Module):
         shared = around.index_select(0, row)
         edge = self.schema.edge(over)
         if edge is None:
-            at = batch.place(over, row, item)
-            embedded = pick(encoded.nodes[over], row, at)
-            if encoded.refine is not None and over in encoded.refined:
-                embedded = encoded.refine(over, row, at, embedded)
-            return torch.cat([embedded, shared], -1)
+            return torch.cat([self._nodes(batch, encoded, some), shared], -1)
         slot = item
         if edge.kind == "list":
             source, target = batch.lists[over][row, :, item].unbind(1)
@@ -154,6 +162,15 @@ class GraphPolicy(nn.Module):
             given = values[row, source, target] if edge.kind == "dense" else values[row, slot]
             found.append(self.edge_inputs[over](torch.asinh(given)))
         return torch.cat(found, -1)
+
+    def _nodes(self, batch: GraphBatch, encoded: Encoded, some: Candidates) -> Tensor:
+        """Return the embeddings (M, d) of candidate nodes."""
+        over, row = some.segment.over, some.row
+        at = batch.place(over, row, some.item)
+        embedded = pick(encoded.nodes[over], row, at)
+        if encoded.refine is not None and over in encoded.refined:
+            embedded = encoded.refine(over, row, at, embedded)
+        return embedded
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

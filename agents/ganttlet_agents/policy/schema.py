@@ -102,6 +102,11 @@ class Schema:
         """Return the edge type called ``name``, if there is one."""
         return next((edge for edge in self.edges if edge.name == name), None)
 
+    def columns(self, name: str) -> list[str]:
+        """Return the feature names of a node type, the static ones behind the others, as networks read them."""
+        node = self.data["nodes"][name]
+        return [*node["features"], *node["static_features"]]
+
     @property
     def tokens(self) -> tuple[str, ...]:
         """Node types that actions point at (through an edge, too); all node types if none does."""

@@ -355,15 +355,18 @@ def check_size(graph: GraphSpec, config: TrainConfig, what: str) -> None:
 
     A rare instance may be as large as that, and would end the run in its midst.
     """
-    if config.network.encoder != "attention":
-        return
-    schema = Schema.of(graph)
-    tokens = (split(schema).moving if config.network.static_rounds else schema).tokens
-    count = sum(graph.node(name).count for name in tokens)
-    if count > LIMIT:
+    schema, network = Schema.of(graph), config.network
+    tokens = (split(schema).moving if network.static_rounds else schema).tokens
+    counts = {name: graph.node(name).count for name in tokens}
+    if network.encoder == "attention" and sum(counts.values()) > LIMIT:
         raise InputError(
-            f"{what}: encoder 'attention': {count} nodes ({', '.join(tokens)}) in the largest instance there is room "
-            f"for, but it takes at most {LIMIT}; use network.encoder pointer or gnn, or smaller instances"
+            f"{what}: encoder 'attention': {sum(counts.values())} nodes ({', '.join(tokens)}) in the largest instance "
+            f"there is room for, but it takes at most {LIMIT}; use network.encoder pointer or gnn, or smaller instances"
+        )
+    if network.encoder == "flat" and max(counts.values()) > network.slots:
+        raise InputError(
+            f"{what}: encoder 'flat': {max(counts.values())} nodes of a type in the largest instance there is room "
+            f"for ({', '.join(tokens)}), but network.slots is {network.slots}"
         )
 
 

@@ -9,6 +9,11 @@ from ganttlet_agents.policy.config import NetworkConfig
 from ganttlet_agents.policy.schema import Schema
 
 
+def reads_itself(schema: Schema, config: NetworkConfig) -> tuple[str, ...]:
+    """Return the node types whose features the encoder reads itself, so that they come to it without an embedding."""
+    return schema.tokens if config.encoder == "flat" else ()
+
+
 def make_encoder(schema: Schema, config: NetworkConfig) -> nn.Module:
     """Return the encoder that ``config`` names; torch-geometric is imported only for ``gnn`` and ``dag``.
 
@@ -42,6 +47,14 @@ def make_encoder(schema: Schema, config: NetworkConfig) -> nn.Module:
         from ganttlet_agents.policy.encoders.deepsocs import DeepSoCSEncoder
 
         return DeepSoCSEncoder(schema, config.width, config.layers, config.hidden)
+    if config.encoder == "capsule":
+        from ganttlet_agents.policy.encoders.capsule import CapsuleEncoder
+
+        return CapsuleEncoder(schema, config.width, config.layers, config.heads)
+    if config.encoder == "flat":
+        from ganttlet_agents.policy.encoders.flat import FlatEncoder
+
+        return FlatEncoder(schema, config.width, config.layers, config.hidden, config.slots)
     from ganttlet_agents.policy.encoders.gnn import GnnEncoder
 
     return GnnEncoder(schema, config.width, config.layers)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ganttlet.core.errors import InputError
-from ganttlet_agents.policy.batch import GraphBatch, take
+from ganttlet_agents.policy.batch import GraphBatch, rank, take
 from ganttlet_agents.policy.edges import ends, mean_at
 from ganttlet_agents.policy.encoders.base import Encoded
 from ganttlet_agents.policy.schema import Edge, Schema
@@ -116,7 +116,7 @@ class AttentionEncoder(nn.Module):
             return Encoded(found)
 
         def refine(name: str, row: Tensor, item: Tensor, embedded: Tensor) -> Tensor:
-            column = _rank(row, len(x))
+            column = rank(row, len(x))
             width = int(column.max()) + 1 if len(column) else 1
             at = item.new_zeros((len(x), width))
             at[row, column] = item + sum(sizes[: self.tokens.index(name)])
@@ -159,12 +159,6 @@ class AttentionEncoder(nn.Module):
             return Marks(points, None)
         own = torch.arange(none[edge.target].shape[1], device=points.device).expand_as(none[edge.target])
         return Marks(points, _join([own if name == edge.target else none[name] for name in self.tokens]))
-
-
-def _rank(row: Tensor, rows: int) -> Tensor:
-    """Return for each of ``row`` (M,), which is in order, how many of its row are before it."""
-    count = torch.bincount(row, minlength=rows)
-    return torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
 
 
 def _join(parts: list[Tensor]) -> Tensor:
