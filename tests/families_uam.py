@@ -214,6 +214,22 @@ SMALL = {
     "high": 2,
 }
 
+# A day as people write it; see ganttlet.uam_fleet.formats.
+BY_HAND: dict[str, Any] = {
+    "format": "uam_fleet.scenario/1",
+    "name": "two ports",
+    "ports": [
+        {"code": "A", "east": 0, "north": 0, "parking": 2, "charging": 3},
+        {"code": "B", "east": 3, "north": 4, "parking": 4, "charging": 1, "delay_mean": 5, "delay_sd": 2},
+    ],
+    "aircraft": [{"port": "B", "count": 3}, {"port": "A", "charge": 50, "ready": 400, "downtime_probability": 0.1}],
+    "demand": [[0, "A", "B", 7, 6.5, 30], [1, "B", "A", 2, 2, 20.5]],
+    "closures": [[1, "A", "B"]],
+    "day_end": 480,
+    "charge_curve": "cc_cv",
+    "seats": 5,
+}
+
 UAM_FLEET = FamilyCase(
     label="uam_fleet",
     family="uam_fleet",
