@@ -22,11 +22,25 @@ def ready(fleet: ReferenceFleet, k: int) -> float:
 
 def charge(fleet: ReferenceFleet, k: int) -> float:
     """kWh now, in the air at the landing."""
+    return float(fleet.charge[k]) if fleet.in_air[k] else charge_then(fleet, k, fleet.now)
+
+
+def charge_then(fleet: ReferenceFleet, k: int, time: float) -> float:
+    """kWh at a later time, of an aircraft in the air after its landing; full if it waited there to be."""
+    if fleet.in_air[k]:
+        return float(fleet.scenario.battery) if time > fleet.due[k] else float(fleet.charge[k])
     if fleet.place[k] != CHARGER:
         return float(fleet.charge[k])
-    if fleet.now >= fleet.full_at[k]:
+    if time >= fleet.full_at[k]:
         return float(fleet.scenario.battery)
-    return float(fleet.charge_after(fleet.charge[k], fleet.now - fleet.since[k]))
+    return float(fleet.charge_after(fleet.charge[k], time - fleet.since[k]))
+
+
+def enough(fleet: ReferenceFleet, i: int, j: int, kwh: float) -> bool:
+    s = fleet.scenario
+    left, floor = kwh - fleet.leg(i, j), s.reserve * s.battery
+    onward = min((fleet.leg(j, m) for m in fleet.ports if m != j and s.charging[m] > 0), default=math.inf)
+    return bool(left >= floor and (s.charging[j] > 0 or left - onward >= floor))
 
 
 def view(fleet: ReferenceFleet, step: float, slots: int) -> dict[str, Any]:
@@ -35,13 +49,17 @@ def view(fleet: ReferenceFleet, step: float, slots: int) -> dict[str, Any]:
     hours = range(len(s.electricity))
     first = math.floor((fleet.now - s.day_start) / step)
     begin = s.day_start + first * step
-    idle, free = [0 for _ in ports], [[0] * slots for _ in ports]
+    idle, free, able = [0 for _ in ports], [[0] * slots for _ in ports], [[0 for _ in ports] for _ in ports]
     for k in fleet.fleet:
         time = ready(fleet, k) if s.recharge == 0 else fleet.due[k]
         slot = math.floor((time - begin) / step)
         if slot < slots:
             free[fleet.port[k]][slot] += 1
         idle[fleet.port[k]] += slot == 0 and not fleet.in_air[k]
+        for j in ports if slot == 0 else ():
+            able[fleet.port[k]][j] += j != fleet.port[k] and enough(
+                fleet, fleet.port[k], j, charge_then(fleet, k, time)
+            )
     return {
         "over": False,
         "now": fleet.now,
@@ -50,6 +68,7 @@ def view(fleet: ReferenceFleet, step: float, slots: int) -> dict[str, Any]:
         "end": s.day_start + (first + 1) * step,
         "idle": idle,
         "free": free,
+        "able": able,
         "room": [int(s.parking[j] + s.charging[j]) - fleet.port.count(j) for j in ports],
         "waiting": [[fleet.waiting(i, j) for j in ports] for i in ports],
         "left": [
@@ -77,9 +96,7 @@ def why_not(fleet: ReferenceFleet, j: int) -> str:
         return ""
     if s.closed[fleet.hour, i, j]:
         return "route"
-    left, floor = fleet.charge[k] - fleet.leg(i, j), s.reserve * s.battery
-    onward = min((fleet.leg(j, m) for m in fleet.ports if m != j and s.charging[m] > 0), default=math.inf)
-    return "charge" if left < floor or (s.charging[j] == 0 and left - onward < floor) else "slots"
+    return "slots" if enough(fleet, i, j, fleet.charge[k]) else "charge"
 
 
 def fly(fleet: ReferenceFleet, flow: Flow, until: float) -> tuple[float, int, Flow, dict[tuple[int, int], str]]:

@@ -18,8 +18,10 @@ from ganttlet.uam_fleet import (
     read_scenario,
     reference,
     resolve,
+    validate,
     write_scenario,
 )
+from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
 from ganttlet.uam_fleet.instance import CC_CV, FULL
 
 
@@ -144,6 +146,19 @@ def test_files(tmp_path):
     sites.append({"code": "D", "east": 15, "north": 0})
     (tmp_path / "own.json").write_text(json.dumps({"format": "uam_fleet.geography/1", "name": "own", "sites": sites}))
     assert resolve(tmp_path / "own.json").size_label == "4x40"
+
+
+def test_a_written_day_is_played(tmp_path):
+    """From its file to a log that the validator accepts; all aircraft and passengers are those of the file."""
+    (tmp_path / "own.json").write_text(json.dumps(BY_HAND))
+    env = UAMFleetVectorEnv(1, instance=str(tmp_path / "own.json"), autoreset_mode="Disabled")
+    env.reset(seed=0)
+    env.play("fcfs")
+    verdict = validate(resolve(tmp_path / "own.json"), env.solution(0))
+    assert verdict.feasible, verdict.violations
+    assert verdict.values["served"] + verdict.values["lost"] == 9
+    assert 0 < verdict.values["profit"] == env.objective_values("profit")[0]
+    assert set(env.solution(0).aircraft.tolist()) == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize(

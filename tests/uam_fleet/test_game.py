@@ -53,6 +53,14 @@ def test_partial_recharging_decides_at_the_landing():
     assert env.live_observation["context"][0, 2] == pytest.approx((66.0 + 15.0) / 110.0)
 
 
+def test_electricity_is_billed_by_the_hour_of_the_decision():
+    """The second flight is decided in the first hour and lands in it; the third one after 07:00."""
+    env, paid = fly(pair(electricity=[0.1, 0.5]), 1, 0, 1)
+    assert env.solution(0).time[2] > 420.0
+    miles = 0.64 * 14.9
+    assert paid == pytest.approx([4 * 30.0 - miles - 3.278, 30.0 - miles - 3.278, -miles - 16.39])
+
+
 def test_passengers_wait():
     """The fifth passenger waits into the second hour, and pays its fare."""
     env, paid = fly(pair(max_wait=30.0), 1, 0, 1)

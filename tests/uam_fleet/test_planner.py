@@ -10,6 +10,7 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.rng import random_legal
 from ganttlet.uam_fleet import Scenario, fleet_tables, fleet_view, fly_flows, generate, validate
 from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
+from ganttlet.uam_fleet.instance import legal_legs
 from ganttlet.uam_fleet.planner import NOWHERE, REASONS
 from reference import uam_planner
 from reference.uam_fleet import ReferenceFleet
@@ -97,6 +98,9 @@ def test_tables():
         for key, field in (("miles", s.distance), ("energy", s.energy), ("minutes", s.flight_time)):
             off = ~np.eye(v, dtype=bool)
             assert tables._asdict()[key][row, :v, :v][off].tolist() == field[off].tolist()
+        legal = legal_legs(s.energy, s.charging, s.battery, s.reserve)
+        assert tables.legal[row].sum() == legal.sum()
+        assert tables.legal[row, :v, :v].tolist() == legal.tolist()
         assert tables.closure[row, :v, :v].tolist() == s.closure_probability.tolist()
         assert tables.delay[row, :v].tolist() == np.clip(s.delay_mean, 0, s.delay_max).tolist()
         assert tables.forecast[row, :h, :v, :v].tolist() == s.forecast.tolist()
@@ -115,6 +119,7 @@ def test_by_hand():
     assert (shown.now.tolist(), shown.begin.tolist(), shown.end.tolist()) == ([360.0], [360.0], [375.0])
     assert (shown.idle.tolist(), shown.room.tolist()) == ([[3, 0]], [[0, 3]])
     assert shown.waiting.tolist() == [[[0, 5], [1, 0]]]
+    assert shown.able.tolist() == [[[0, 3], [0, 0]]]
     # Five are asked for, two of them from where nobody is.
     result = fly_flows(batch, [[[0, 2], [3, 0]]], shown.end)
     assert result.flights.tolist() == [[[0, 2], [0, 0]]]

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ganttlet.core.jit import jit_lean
 from ganttlet.uam_fleet.charging import minutes_to_full
 from ganttlet.uam_fleet.events import charge_at
-from ganttlet.uam_fleet.flying import CLEAR, NEVER, obstacle, value_of
+from ganttlet.uam_fleet.flying import CLEAR, NEVER, lasts, obstacle, value_of
 from ganttlet.uam_fleet.instance import FULL
 from ganttlet.uam_fleet.layout import (
     AIRCRAFT,
@@ -41,19 +41,18 @@ NOWHERE: Final = -1  # port of an aircraft that a row does not have
 @jit_lean
 def view_rows(slot: Any, step: Any, store: Any, state: Any, view: Any) -> None:
     """Write what is counted by port and what is known of every aircraft into ``view``."""
-    size_, real_, places_, legs_, fare_, hours_ = store[0], store[1], store[4], store[7], store[8], store[9]
-    totals_, row_, craft_, clock_, waiting_, closed_ = state[0], state[1], state[3], state[4], state[8], state[10]
-    begin_, idle_, free_ = view[3], view[5], view[6]
-    shown, open_, value, port_, in_air, due_, ready_, charge_ = (
-        view[8],
-        view[10],
-        view[11],
-        view[12],
-        view[13],
-        view[14],
-        view[15],
-        view[16],
+    size_, real_, ports_, places_, legs_, fare_, hours_ = (
+        store[0],
+        store[1],
+        store[3],
+        store[4],
+        store[7],
+        store[8],
+        store[9],
     )
+    totals_, row_, craft_, clock_, waiting_, closed_ = state[0], state[1], state[3], state[4], state[8], state[10]
+    begin_, idle_, free_, able_, shown, open_, value = view[3], view[5], view[6], view[7], view[9], view[11], view[12]
+    port_, in_air, due_, ready_, charge_ = view[13], view[14], view[15], view[16], view[17]
     for i in range(len(slot)):
         size, real, places = size_[slot[i]], real_[slot[i]], places_[slot[i]]
         legs, fare, hours = legs_[slot[i]], fare_[slot[i]], hours_[slot[i]]
@@ -75,11 +74,21 @@ def view_rows(slot: Any, step: Any, store: Any, state: Any, view: Any) -> None:
                 ready += minutes_to_full(clock[k, CHARGE], real[BATTERY], real[POWER], size[CURVE])
             port_[i, k], in_air[i, k], due_[i, k], ready_[i, k] = j, flies, due, ready
             charge_[i, k] = charge_at(k, now, size, real, craft, clock)
-            n = math.floor(((ready if size[RECHARGE] == FULL else due) - begin_[i]) / step)
-            if not over and n < free_.shape[2]:
-                free_[i, j, n] += 1
-                if n == 0 and not flies:
-                    idle_[i, j] += 1
+            then = ready if size[RECHARGE] == FULL else due
+            n = math.floor((then - begin_[i]) / step)
+            if over or n >= free_.shape[2]:
+                continue
+            free_[i, j, n] += 1
+            if n > 0:
+                continue
+            if not flies:
+                idle_[i, j] += 1
+            charge = charge_at(k, then, size, real, craft, clock)
+            if flies and then > due:
+                charge = real[BATTERY]
+            for b in range(size[PORTS]):
+                if b != j and lasts(j, b, charge, real, ports_[slot[i]], places, legs):
+                    able_[i, j, b] += 1
 
 
 @jit_lean

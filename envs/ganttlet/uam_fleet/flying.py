@@ -112,6 +112,13 @@ def begin(
 
 
 @jit_lean
+def lasts(i: Any, j: Any, charge: Any, real: Any, ports: Any, places: Any, legs: Any) -> Any:
+    """Return whether ``charge`` kWh are enough from ``i`` to another port ``j``, and from there to a charger."""
+    rest = charge - legs[i, j, ENERGY]
+    return rest >= real[FLOOR] and (places[j, CHARGING] > 0 or rest - ports[j, NEAREST] >= real[FLOOR])
+
+
+@jit_lean
 def obstacle(
     i: Any,
     j: Any,
@@ -128,8 +135,7 @@ def obstacle(
     """Return what stands against a flight from ``i`` to another port ``j`` with ``charge`` kWh, CLEAR if nothing."""
     if closed[totals[HOUR], i, j] != 0:
         return ROUTE
-    rest = charge - legs[i, j, ENERGY]
-    if rest < real[FLOOR] or (places[j, CHARGING] == 0 and rest - ports[j, NEAREST] < real[FLOOR]):
+    if not lasts(i, j, charge, real, ports, places, legs):
         return LITTLE
     parked, plugged, inbound = taken[j, PARKED], taken[j, PLUGGED], taken[j, INBOUND]
     if parked + plugged + inbound >= places[j, PARKING] + places[j, CHARGING]:

@@ -40,6 +40,7 @@ class FleetTables(NamedTuple):
         parking, charging: (B, V) int64, slots without and with a charger.
         miles, energy, minutes: (B, V, V) float64, of a flight; kWh, and take-off and landing included.
         delay: (B, V) float64, minutes by which a departure is late in the mean of its normal law.
+        legal: (B, V, V) bool, legs for which a full battery is enough, and then to a charger if there is none.
         closure: (B, V, V) float64, probability of a route to be closed in an hour.
         forecast: (B, H, V, V) float64, passengers that are expected to turn up.
         fare: (B, H, V, V) float64, USD of a passenger.
@@ -58,6 +59,7 @@ class FleetTables(NamedTuple):
     energy: Array
     minutes: Array
     delay: Array
+    legal: Array
     closure: Array
     forecast: Array
     fare: Array
@@ -81,6 +83,7 @@ class FleetView(NamedTuple):
         idle: (B, V) int64, aircraft that stand at a port and decide in the first slot.
         free: (B, V, T) int64, aircraft by the port and the slot of their next decision; those behind the grid are in
             none. Of one in the air that is its landing, or, if it must charge (``recharge`` full), when it is full.
+        able: (B, V, V) int64, how many of those in the first slot of ``free`` will have the charge for that flight.
         room: (B, V) int64, slots that are neither taken nor reserved.
         waiting: (B, V, V) int64, passengers who wait now.
         left: (B, H, V, V) int64, the same by the hour in which they turned up.
@@ -100,6 +103,7 @@ class FleetView(NamedTuple):
     end: Array
     idle: Array
     free: Array
+    able: Array
     room: Array
     waiting: Array
     left: Array
@@ -152,6 +156,7 @@ def fleet_tables(batch: UAMFleetVectorEnv) -> FleetTables:
         energy=legs[..., at.ENERGY],
         minutes=legs[..., at.MINUTES],
         delay=np.clip(store.ports[slots, :, at.DELAY_MEAN], 0.0, real[:, at.DELAY_MAX, None]),
+        legal=_legal(legs[..., at.ENERGY], store, slots, real),
         closure=legs[..., at.CLOSURE],
         forecast=store.forecast[slots],
         fare=store.fare[slots],
@@ -162,6 +167,16 @@ def fleet_tables(batch: UAMFleetVectorEnv) -> FleetTables:
         day_start=real[:, at.DAY_START],
         day_end=real[:, at.DAY_END],
     )
+
+
+def _legal(energy: Array, store: Any, slots: Array, real: Array) -> Array:
+    left, floor = real[:, at.BATTERY, None, None] - energy, real[:, at.FLOOR, None, None]
+    charger = (store.places[slots, :, at.CHARGING] > 0)[:, None, :]
+    legal: Array = (left >= floor) & (charger | (left - store.ports[slots, :, at.NEAREST][:, None, :] >= floor))
+    ports = np.arange(energy.shape[1])
+    real_port = ports < store.size[slots, at.PORTS, None]
+    legal &= real_port[:, :, None] & real_port[:, None, :] & (ports[:, None] != ports)
+    return legal
 
 
 def fleet_view(batch: UAMFleetVectorEnv, *, step: float = STEP, slots: int = SLOTS) -> FleetView:
@@ -192,6 +207,7 @@ def fleet_view(batch: UAMFleetVectorEnv, *, step: float = STEP, slots: int = SLO
         end=start + (first + 1.0) * step,
         idle=np.zeros((rows, ports), np.int64),
         free=np.zeros((rows, ports, slots), np.int64),
+        able=np.zeros((rows, ports, ports), np.int64),
         room=(store.places[batch._slot].sum(axis=2) - state.taken.sum(axis=2)).astype(np.int64),
         waiting=np.zeros((rows, ports, ports), np.int64),
         left=np.where(known[:, :, None, None], state.left, 0).astype(np.int64),
