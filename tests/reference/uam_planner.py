@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from reference.uam_fleet import CHARGER, ReferenceFleet
+from reference.uam_rules import choice, profit
 from reference.uam_rules import now as earns_now
-from reference.uam_rules import profit
 
 Flow = list[list[int]]
 
@@ -99,7 +99,9 @@ def why_not(fleet: ReferenceFleet, j: int) -> str:
     return "slots" if enough(fleet, i, j, fleet.charge[k]) else "charge"
 
 
-def fly(fleet: ReferenceFleet, flow: Flow, until: float) -> tuple[float, int, Flow, dict[tuple[int, int], str]]:
+def fly(
+    fleet: ReferenceFleet, flow: Flow, until: float, rest: str = "stay", row: int = 0
+) -> tuple[float, int, Flow, dict[tuple[int, int], str]]:
     """Carry out ``flow``, which is used up; return reward, decisions, flights and what stood against pairs."""
     flights = [[0] * len(fleet.ports) for _ in fleet.ports]
     paid, decisions, reasons = 0.0, 0, {}
@@ -111,7 +113,9 @@ def fly(fleet: ReferenceFleet, flow: Flow, until: float) -> tuple[float, int, Fl
                 reasons.setdefault((i, j), why_not(fleet, j))
         legal = [j for j in wanted if fleet.legal(j)]
         j = max(legal, key=lambda j: (earns_now(fleet, j), -j), default=i)
-        if i != j:
+        if i == j and rest != "stay":
+            j = choice(fleet, rest, 0, row)
+        elif i != j:
             flow[i][j] -= 1
             flights[i][j] += 1
         paid += fleet.step(j)[0]

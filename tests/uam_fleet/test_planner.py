@@ -8,7 +8,7 @@ import pytest
 from families_uam import BUSY, LARGE, SMALL, day, pair
 from ganttlet.core.errors import InputError
 from ganttlet.core.rng import random_legal
-from ganttlet.uam_fleet import Scenario, fleet_tables, fleet_view, fly_flows, generate, validate
+from ganttlet.uam_fleet import RULES, Scenario, fleet_tables, fleet_view, fly_flows, generate, validate
 from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
 from ganttlet.uam_fleet.instance import legal_legs
 from ganttlet.uam_fleet.planner import NOWHERE, REASONS
@@ -68,11 +68,14 @@ def test_whole_days_of_flows_are_their_twins(block):
                     check_view(shown, row, twin, step, slots)
             flows = np.stack([random_flows(rng, scenario, 7) for scenario in scenarios])
             at_once = shown.over & ~batch.done  # days without a decision end by one step
-            result = fly_flows(batch, flows, shown.end)
+            rest = str(rng.choice(["stay", *RULES]))
+            result = fly_flows(batch, flows, shown.end, rest=rest)
             assert (result.flights + result.unflown == flows).all()
             for row, twin in enumerate(twins):
                 v = twin.scenario.n_ports
-                paid, decisions, flights, reasons = uam_planner.fly(twin, flows[row].tolist(), float(shown.end[row]))
+                paid, decisions, flights, reasons = uam_planner.fly(
+                    twin, flows[row].tolist(), float(shown.end[row]), rest, row
+                )
                 assert result.reward[row] == pytest.approx(paid, abs=1e-12)
                 assert result.decisions[row] == decisions + at_once[row]
                 assert result.flights[row, :v, :v].tolist() == flights
@@ -207,6 +210,18 @@ def test_nothing_hidden_is_shown():
     assert all(np.array_equal(a, b) for a, b in zip(tables, fleet_tables(batch), strict=True))
 
 
+def test_without_flows_a_rule_plays_its_day():
+    """As play does, for a whole day of eight ports."""
+    scenario = generate({"name": "captain-2024", "fleet": 12, "demand": 900}, 3)
+    batch, other = open_batch(scenario), open_batch(scenario)
+    while not batch.done.all():
+        end = fleet_view(batch).end
+        result = fly_flows(batch, np.zeros((1, 8, 8), int), end, rest="greedy_lookahead")
+        assert not result.flights.any()
+    other.play("greedy_lookahead")
+    assert batch.solution(0) == other.solution(0)
+
+
 def test_what_is_returned_is_a_copy():
     batch = open_batch(Scenario.from_dict(BUSY))
     before = copy.deepcopy((batch._state, batch._storage.arrays))
@@ -243,6 +258,8 @@ def test_other_errors():
     batch.reset(seed=0)
     with pytest.raises(InputError, match="needs autoreset_mode 'disabled', got 'next_step'"):
         fly_flows(batch, np.zeros((1, 6, 6), int), 400.0)
+    with pytest.raises(InputError, match="rest: unknown value 'gredy'; expected one of stay, random"):
+        fly_flows(batch, np.zeros((1, 6, 6), int), 400.0, rest="gredy")
     for options, message in (({"step": 0.0}, "step: expected a number"), ({"slots": 0}, "slots")):
         with pytest.raises(InputError, match=message):
             fleet_view(batch, **options)

@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ganttlet.core.errors import InputError
+from ganttlet.core.errors import InputError, check_choice
 from ganttlet.core.options import as_count, as_number
 from ganttlet.uam_fleet import layout as at
 from ganttlet.uam_fleet.carrying import NOWHERE, REASONS, pick_rows, view_rows
+from ganttlet.uam_fleet.dispatch import RULES
 from ganttlet.uam_fleet.layout import Array
+from ganttlet.uam_fleet.play import advise_rows
 
 if TYPE_CHECKING:
     from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
 
 STEP: Final = 15.0  # minutes
 SLOTS: Final = 8
+STAY: Final = "stay"
 
 __all__ = ["NOWHERE", "REASONS", "FleetTables", "FleetView", "Flown", "fleet_tables", "fleet_view", "fly_flows"]
 
@@ -122,7 +125,7 @@ class Flown(NamedTuple):
     Fields:
         reward: (B,) float64, sum of the steps' rewards.
         decisions: (B,) int64, steps that were taken.
-        flights: (B, V, V) int64, aircraft that took off as they were meant to.
+        flights: (B, V, V) int64, aircraft that flew as the flows asked.
         unflown: (B, V, V) int64, what is left of the flows.
         reason: (B, V, V) int8, index into REASONS: what stood against the first aircraft that was wanted on a pair
             whose flow was not used up, "" where all was flown.
@@ -223,11 +226,11 @@ def fleet_view(batch: UAMFleetVectorEnv, *, step: float = STEP, slots: int = SLO
     return view
 
 
-def fly_flows(batch: UAMFleetVectorEnv, flows: Any, until: Any) -> Flown:
+def fly_flows(batch: UAMFleetVectorEnv, flows: Any, until: Any, *, rest: str = STAY) -> Flown:
     """Play every row to its first decision at ``until`` or later, flying what ``flows`` ask for.
 
     An aircraft that decides at port i takes, of the destinations with flow left from i whose flight is legal, the one
-    that earns most at that decision, of equals the first; with none it stays. Where all flow is used up, all stay.
+    that earns most at that decision, of equals the first; with none it does as ``rest`` says.
     Rows that are over, or decide at ``until`` or later, are left alone. Every decision is a step of the environment,
     so logs, rewards, objectives and ``done`` are those of any other play.
 
@@ -235,17 +238,20 @@ def fly_flows(batch: UAMFleetVectorEnv, flows: Any, until: Any) -> Flown:
         batch: after its reset, with ``autoreset_mode="Disabled"``.
         flows: (B, V, V) integers of at least 0, aircraft from port to port; the diagonal is not read.
         until: minutes since midnight, one number or (B,), as ``fleet_view(batch).end``.
+        rest: ``stay``, or a rule of ``ganttlet.uam_fleet.RULES``, by which aircraft go for which no flow is left; for
+            planners of some of the ports.
 
     Raises:
-        InputError: for flows of another shape, that are no integers or negative, for times that are no numbers, and
-            where rows start their next episode by themselves.
+        InputError: for flows of another shape, that are no integers or negative, for times that are no numbers, for
+            an unknown rule, and where rows start their next episode by themselves.
     """
+    check_choice("rest", rest, (STAY, *RULES))
     state, rows = batch._state, batch.num_envs
     ports = state.taken.shape[1]
-    rest = _flows(flows, (rows, ports, ports))
-    asked = rest.copy()
+    left = _flows(flows, (rows, ports, ports))
+    asked = left.copy()
     stop = _until(until, rows)
-    reason = np.zeros(rest.shape, np.int8)
+    reason = np.zeros(left.shape, np.int8)
     reward, decisions, actions = np.zeros(rows), np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     while True:
         # The step that ends a day without a decision is taken at any time: nothing else would end it.
@@ -253,13 +259,24 @@ def fly_flows(batch: UAMFleetVectorEnv, flows: Any, until: Any) -> Flown:
         active = np.flatnonzero(~batch.done & (over | (state.real[:, at.NOW] < stop)))
         if not len(active):
             break
-        pick_rows(active, batch._slot, tuple(batch._storage.arrays), tuple(state), rest, reason, actions)
+        pick_rows(active, batch._slot, tuple(batch._storage.arrays), tuple(state), left, reason, actions)
+        if rest != STAY:
+            _advise(batch, active, rest, actions)
         batch.step_rows(active, actions[active])
         reward[active] += batch.flags.reward[active]
         decisions[active] += 1
-    reason[rest == 0] = REASONS.index("")
-    reason[(rest > 0) & (reason == REASONS.index(""))] = REASONS.index("aircraft")
-    return Flown(reward, decisions, asked - rest, rest, reason)
+    reason[left == 0] = REASONS.index("")
+    reason[(left > 0) & (reason == REASONS.index(""))] = REASONS.index("aircraft")
+    return Flown(reward, decisions, asked - left, left, reason)
+
+
+def _advise(batch: UAMFleetVectorEnv, rows: Array, rule: str, actions: Array) -> None:
+    """Put a rule's action in place of staying in those of ``rows`` that stay."""
+    state = batch._state
+    decides = state.totals[rows, at.DECIDES]
+    stay = rows[(decides != at.NOBODY) & (state.craft[rows, decides, at.PORT] == actions[rows])]
+    number, seed = RULES.index(rule), np.uint64(0)
+    advise_rows(stay, batch._slot, number, seed, tuple(batch._storage.arrays), tuple(state), actions)
 
 
 def _flows(flows: Any, shape: tuple[int, ...]) -> Array:
