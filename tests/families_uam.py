@@ -78,6 +78,35 @@ def day(seed: int, ports: int = 3, aircraft: int = 3, hours: int = 2, **fields: 
     raise AssertionError("no valid day was drawn")
 
 
+def pair(aircraft: int = 1, **fields: Any) -> Scenario:
+    """Return a day of two ports 12 minutes of cruise apart; the second has no charger. Nothing is left to chance."""
+    demand, ones = np.zeros((2, 2, 2), int), 1.0 - np.eye(2)
+    demand[0] = [[0, 5], [1, 0]]
+    given: dict[str, Any] = {
+        "port_name": [],
+        "position": [[0.0, 0.0], [14.9, 0.0]],
+        "distance": 14.9 * ones,
+        "parking": [0, 3],
+        "charging": [3, 0],
+        "start_port": [0] * aircraft,
+        "start_charge": [110.0] * aircraft,
+        "ready": [360.0] * aircraft,
+        "downtime_probability": [0.0] * aircraft,
+        "demand": demand,
+        "forecast": demand,
+        "fare": np.stack([30.0 * ones, 40.0 * ones]),
+        "electricity": [0.2, 0.2],
+        "closed": np.zeros((2, 2, 2), int),
+        "closure_probability": np.zeros((2, 2)),
+        "delay_mean": [0.0, 0.0],
+        "delay_sd": [0.0, 0.0],
+        "day_end": 480.0,
+        "downtime_low": 30.0,
+        "downtime_high": 30.0,
+    }
+    return Scenario(name="pair", **{**given, **fields})
+
+
 class FleetOracle:
     """ReferenceFleet in a space padded with ports that do not exist."""
 
@@ -183,6 +212,22 @@ SMALL = {
     "downtime_length": [5.0, 40.0],
     "area": 20.0,
     "high": 2,
+}
+
+# A day as people write it; see ganttlet.uam_fleet.formats.
+BY_HAND: dict[str, Any] = {
+    "format": "uam_fleet.scenario/1",
+    "name": "two ports",
+    "ports": [
+        {"code": "A", "east": 0, "north": 0, "parking": 2, "charging": 3},
+        {"code": "B", "east": 3, "north": 4, "parking": 4, "charging": 1, "delay_mean": 5, "delay_sd": 2},
+    ],
+    "aircraft": [{"port": "B", "count": 3}, {"port": "A", "charge": 50, "ready": 400, "downtime_probability": 0.1}],
+    "demand": [[0, "A", "B", 7, 6.5, 30], [1, "B", "A", 2, 2, 20.5]],
+    "closures": [[1, "A", "B"]],
+    "day_end": 480,
+    "charge_curve": "cc_cv",
+    "seats": 5,
 }
 
 UAM_FLEET = FamilyCase(

@@ -9,7 +9,7 @@ import pytest
 
 from families_uam import SMALL, day
 from ganttlet.core.errors import InputError
-from ganttlet.uam_fleet import Scenario, generate, validate
+from ganttlet.uam_fleet import RULES, Scenario, generate, validate
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.rules.uam_fleet import run_genetic, run_rule
 from ganttlet_agents.solvers.uam_fleet import lp_bound, solve_plan
@@ -79,8 +79,9 @@ def demand(ports=3, hours=2, **pairs):
 def test_bound_is_above_everything(seed):
     """Days of every kind: partial and full recharging, vertistops, waiting, breakdowns, corridors."""
     scenario = day(seed, ports=2 + seed % 4, aircraft=1 + seed % 5)
-    found = [profit(scenario, run_rule(rule, scenario, seed=seed)[0]) for rule in ("random", "greedy_lookahead")]
-    found.append(profit(scenario, solve_plan(scenario, demand="realised", time_limit=5.0).log))
+    found = [profit(scenario, run_rule(rule, scenario, seed=seed)[0]) for rule in RULES]
+    for plan in ({}, {"demand": "realised"}, {"every": 15.0, "window": 60.0}):
+        found.append(profit(scenario, solve_plan(scenario, time_limit=5.0, **plan).log))
     found.append(profit(scenario, run_genetic(scenario, oracle=True, block=99, population=9, generations=9)[0]))
     for step in (5.0, 15.0):
         assert max(found) <= lp_bound(scenario, step=step) + NEAR

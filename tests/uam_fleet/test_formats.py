@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from families_uam import day
+from families_uam import BY_HAND, day
 from ganttlet.core.errors import InputError
 from ganttlet.uam_fleet import (
     FAMILY,
@@ -18,24 +18,11 @@ from ganttlet.uam_fleet import (
     read_scenario,
     reference,
     resolve,
+    validate,
     write_scenario,
 )
+from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
 from ganttlet.uam_fleet.instance import CC_CV, FULL
-
-BY_HAND = {
-    "format": "uam_fleet.scenario/1",
-    "name": "two ports",
-    "ports": [
-        {"code": "A", "east": 0, "north": 0, "parking": 2, "charging": 3},
-        {"code": "B", "east": 3, "north": 4, "parking": 4, "charging": 1, "delay_mean": 5, "delay_sd": 2},
-    ],
-    "aircraft": [{"port": "B", "count": 3}, {"port": "A", "charge": 50, "ready": 400, "downtime_probability": 0.1}],
-    "demand": [[0, "A", "B", 7, 6.5, 30], [1, "B", "A", 2, 2, 20.5]],
-    "closures": [[1, "A", "B"]],
-    "day_end": 480,
-    "charge_curve": "cc_cv",
-    "seats": 5,
-}
 
 
 def test_by_hand():
@@ -111,11 +98,11 @@ def edited(*path, value):
         ),
         (edited("aircraft", 1, "charge", value=True), "key 'aircraft', entry 1: key 'charge': expected a number"),
         (edited("aircraft", 1, "charge", value=200), r"file: field 'start_charge', index \[3\]: 200.0; expected 0"),
-        (edited("demand", 1, value=[1, "B", "A", 2]), "key 'demand', row 1: expected hour, origin, destination and 3"),
+        (edited("demand", 1, value=[1, "B", "A", 2]), "key 'demand', row 1: expected hour, origin, destination, pass"),
         (edited("demand", 1, 0, value=2), "key 'demand', row 1: hour 2; expected 0 … 1"),
         (edited("demand", 1, 1, value="C"), "key 'demand', row 1: port 'C'; expected one of A, B"),
         (edited("demand", 1, 2, value="B"), "key 'demand', row 1: from port 'B' to itself"),
-        (edited("demand", 1, 3, value=2.5), "file: field 'demand': expected integers"),
+        (edited("demand", 1, 3, value=2.5), "key 'demand', row 1: key 'passengers': expected an integer of at least 0"),
         (edited("demand", 1, value=[0, "A", "B", 1, 1, 1]), "key 'demand', row 1: hour 0 of this pair stands twice"),
         (edited("closures", 0, value=[0, "A"]), "key 'closures', row 0: expected hour, origin, destination, got"),
         (edited("distance_miles", value=[[0, 1]]), r"file: field 'distance': shape \(1, 2\), expected \(2, 2\)"),
@@ -159,6 +146,19 @@ def test_files(tmp_path):
     sites.append({"code": "D", "east": 15, "north": 0})
     (tmp_path / "own.json").write_text(json.dumps({"format": "uam_fleet.geography/1", "name": "own", "sites": sites}))
     assert resolve(tmp_path / "own.json").size_label == "4x40"
+
+
+def test_a_written_day_is_played(tmp_path):
+    """From its file to a log that the validator accepts; all aircraft and passengers are those of the file."""
+    (tmp_path / "own.json").write_text(json.dumps(BY_HAND))
+    env = UAMFleetVectorEnv(1, instance=str(tmp_path / "own.json"), autoreset_mode="Disabled")
+    env.reset(seed=0)
+    env.play("fcfs")
+    verdict = validate(resolve(tmp_path / "own.json"), env.solution(0))
+    assert verdict.feasible, verdict.violations
+    assert verdict.values["served"] + verdict.values["lost"] == 9
+    assert 0 < verdict.values["profit"] == env.objective_values("profit")[0]
+    assert set(env.solution(0).aircraft.tolist()) == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize(

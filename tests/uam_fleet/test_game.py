@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from families_uam import BUSY, LAZY
+from families_uam import BUSY, LAZY, pair
 from ganttlet.core.errors import InputError
 from ganttlet.core.rng import random_legal
 from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
@@ -14,37 +14,7 @@ from ganttlet.uam_fleet.instance import CC_CV, PARTIAL, Scenario
 from ganttlet.uam_fleet.replay import replay_actions
 
 COLUMN = {feature.name: at for at, feature in enumerate(PORT)}
-ONES = np.array([[0.0, 1.0], [1.0, 0.0]])
 COST = 0.64 * 14.9 + 0.2 * 32.78  # of a flight of 14.9 miles: 24 minutes, 32.78 kWh
-
-
-def pair(aircraft=1, **fields):
-    """Return a day of two ports 12 minutes of cruise apart; the second has no charger. Nothing is left to chance."""
-    demand = np.zeros((2, 2, 2), int)
-    demand[0] = [[0, 5], [1, 0]]
-    given = {
-        "port_name": [],
-        "position": [[0.0, 0.0], [14.9, 0.0]],
-        "distance": 14.9 * ONES,
-        "parking": [0, 3],
-        "charging": [3, 0],
-        "start_port": [0] * aircraft,
-        "start_charge": [110.0] * aircraft,
-        "ready": [360.0] * aircraft,
-        "downtime_probability": [0.0] * aircraft,
-        "demand": demand,
-        "forecast": demand,
-        "fare": np.stack([30.0 * ONES, 40.0 * ONES]),
-        "electricity": [0.2, 0.2],
-        "closed": np.zeros((2, 2, 2), int),
-        "closure_probability": np.zeros((2, 2)),
-        "delay_mean": [0.0, 0.0],
-        "delay_sd": [0.0, 0.0],
-        "day_end": 480.0,
-        "downtime_low": 30.0,
-        "downtime_high": 30.0,
-    }
-    return Scenario(name="pair", **{**given, **fields})
 
 
 def fly(scenario, *actions):
@@ -81,6 +51,14 @@ def test_partial_recharging_decides_at_the_landing():
     assert env.live_observation["context"][0, 2] == pytest.approx((44.44 + 15.0) / 110.0)
     env, _ = fly(pair(recharge=PARTIAL, charge_curve=CC_CV, charger_power=60.0, start_charge=[66.0]), 0)
     assert env.live_observation["context"][0, 2] == pytest.approx((66.0 + 15.0) / 110.0)
+
+
+def test_electricity_is_billed_by_the_hour_of_the_decision():
+    """The second flight is decided in the first hour and lands in it; the third one after 07:00."""
+    env, paid = fly(pair(electricity=[0.1, 0.5]), 1, 0, 1)
+    assert env.solution(0).time[2] > 420.0
+    miles = 0.64 * 14.9
+    assert paid == pytest.approx([4 * 30.0 - miles - 3.278, 30.0 - miles - 3.278, -miles - 16.39])
 
 
 def test_passengers_wait():

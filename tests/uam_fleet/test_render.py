@@ -1,6 +1,7 @@
 """Pictures of a day: what is drawn where, sizes, files and errors."""
 
 import dataclasses
+import itertools
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from ganttlet.core.errors import InputError, MissingExtraError
-from ganttlet.uam_fleet import FleetLog, Scenario, fleet_ansi, fleet_rgb, fleet_svg, flows, save_fleet
+from ganttlet.uam_fleet import FleetLog, Scenario, fleet_ansi, fleet_rgb, fleet_svg, flows, resolve, save_fleet
 from ganttlet.uam_fleet.render import EMPTY, FULL, PALEST, STAY, clock, shade
 
 PAIR = 1.0 - np.eye(2)
@@ -57,8 +58,11 @@ def test_svg():
     text = fleet_svg(SCENARIO, LOG, "<day>")
     root = ElementTree.fromstring(text)
     titles = [element.text for element in root.iter("{http://www.w3.org/2000/svg}title")]
-    assert "<A> to B: 4 passengers, 1 flights, B to <A>: 0 passengers, 0 flights" in titles
-    assert "<A> to B: 1 passengers, 1 flights, B to <A>: 0 passengers, 1 flights" in titles
+    assert [title for title in titles if "passenger" in title and not title.startswith("aircraft")] == [
+        "<A> to B: 4 passengers, 1 flight",
+        "B to <A>: 0 passengers, 1 flight",
+        "<A> to B: 1 passenger, 1 flight",
+    ]
     assert [title for title in titles if title.startswith("aircraft")] == [
         "aircraft 0: <A> to B, 06:00 to 06:30, 4 passengers",
         "aircraft 0: B to <A>, 07:00 to 07:30, 0 passengers",
@@ -87,6 +91,33 @@ def test_colours_and_clock():
     assert [shade(count, 4) for count in (0, 1, 4)] == [EMPTY, PALEST, FULL]
     assert shade(1, 1) == FULL
     assert (clock(365.0), clock(1079.9)) == ("06:05", "18:00")
+
+
+def test_lines_keep_to_the_right():
+    """From A, below on the left, to B: east of the way back, and wider by what it carries."""
+    root = ElementTree.fromstring(fleet_svg(SCENARIO, dataclasses.replace(LOG, passengers=[4, 0, 1, 1])))
+    lines = {line[0].text: line for line in root.iter("{http://www.w3.org/2000/svg}line") if len(line)}
+    there, back = lines["<A> to B: 1 passenger, 1 flight"], lines["B to <A>: 1 passenger, 1 flight"]
+    assert float(there.get("x1")) > float(back.get("x2"))
+    assert float(there.get("y1")) > float(back.get("y2")) > float(there.get("y2"))
+    assert there.get("stroke") == back.get("stroke") == PALEST
+    assert float(lines["<A> to B: 4 passengers, 1 flight"].get("stroke-width")) > float(there.get("stroke-width"))
+
+
+def test_names_do_not_cover_one_another():
+    """Three ports side by side, as heliports of one city."""
+    three = resolve({"name": "nyc", "ports": ["JRB", "JRA", "6N5", "LGA", "JFK"], "fleet": 5})
+    root = ElementTree.fromstring(fleet_svg(three, NOTHING))
+    boxes = []
+    for word in root.iter("{http://www.w3.org/2000/svg}text"):
+        if word.text in three.port_name.tolist() and len(boxes) < 5:
+            wide = 0.62 * 7 * len(word.text)
+            left = float(word.get("x")) - wide * {None: 0.0, "middle": 0.5, "end": 1.0}[word.get("text-anchor")]
+            boxes.append((left, float(word.get("y")) - 7, left + wide, float(word.get("y"))))
+    assert len(boxes) == 5
+    for one, other in itertools.combinations(boxes, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        assert apart, (one, other)
 
 
 def test_ansi():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +34,7 @@ def resolve_spec(
         return from_string(spec)
     if isinstance(spec, Mapping):
         return from_mapping(spec)
-    raise InputError(f"instance: cannot use {type(spec).__name__} {spec!r}; expected {forms}")
+    raise InputError(f"instance: cannot use {type(spec).__name__} {reprlib.repr(spec)}; expected {forms}")
 
 
 def split_options(spec: str) -> tuple[str, dict[str, str]]:

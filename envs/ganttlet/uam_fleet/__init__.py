@@ -13,6 +13,7 @@ from ganttlet.uam_fleet.generator import GENERATORS, Generator, make_generator
 from ganttlet.uam_fleet.geography import Geography, find_geography, shipped_geographies
 from ganttlet.uam_fleet.instance import Scenario
 from ganttlet.uam_fleet.library import generate, resolve
+from ganttlet.uam_fleet.planner import FleetTables, FleetView, Flown, fleet_tables, fleet_view, fly_flows
 from ganttlet.uam_fleet.presets import PRESETS, SETTINGS
 from ganttlet.uam_fleet.render import fleet_ansi, fleet_rgb, fleet_svg, flows, save_fleet
 from ganttlet.uam_fleet.replay import replay_actions
@@ -26,6 +27,9 @@ __all__ = [
     "RULES",
     "SETTINGS",
     "FleetLog",
+    "FleetTables",
+    "FleetView",
+    "Flown",
     "Generator",
     "Geography",
     "Scenario",
@@ -34,7 +38,10 @@ __all__ = [
     "fleet_ansi",
     "fleet_rgb",
     "fleet_svg",
+    "fleet_tables",
+    "fleet_view",
     "flows",
+    "fly_flows",
     "format_scenario",
     "generate",
     "make_generator",

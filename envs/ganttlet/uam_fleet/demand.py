@@ -82,7 +82,12 @@ def fares_of(settings: Mapping[str, Any], distance: Array, forecast: Array) -> A
     hours, ports = forecast.shape[:2]
     off = ~np.eye(ports, dtype=bool)
     if settings["fare_table"] is not None:
-        return np.broadcast_to(np.asarray(settings["fare_table"], np.float64), forecast.shape) * off
+        table = np.asarray(settings["fare_table"], np.float64)
+        if table.ndim == 3 and len(table) != hours:
+            raise InputError(
+                f"key 'fare_table': tables of {len(table)} hours; expected one, or one for each of {hours}"
+            )
+        return np.broadcast_to(table, forecast.shape) * off
     mean = forecast.sum() / (hours * off.sum())
     slope = settings["fare_slope"]
     surge = np.clip((1.0 - slope) + slope * (forecast / mean if mean > 0.0 else 1.0), *settings["fare_surge"])

@@ -68,6 +68,8 @@ from ganttlet.uam_fleet.layout import (
 from ganttlet.uam_fleet.world import draw_delay
 
 NEVER = -1e300  # before every departure, and finite, so that nothing of it turns into NaN
+# What stands against a flight: the route is closed, the charge is too low, the destination has no slot.
+CLEAR, ROUTE, LITTLE, CROWDED = range(4)
 
 
 @jit_lean
@@ -110,6 +112,40 @@ def begin(
 
 
 @jit_lean
+def lasts(i: Any, j: Any, charge: Any, real: Any, ports: Any, places: Any, legs: Any) -> Any:
+    """Return whether ``charge`` kWh are enough from ``i`` to another port ``j``, and from there to a charger."""
+    rest = charge - legs[i, j, ENERGY]
+    return rest >= real[FLOOR] and (places[j, CHARGING] > 0 or rest - ports[j, NEAREST] >= real[FLOOR])
+
+
+@jit_lean
+def obstacle(
+    i: Any,
+    j: Any,
+    charge: Any,
+    size: Any,
+    real: Any,
+    ports: Any,
+    places: Any,
+    legs: Any,
+    totals: Any,
+    taken: Any,
+    closed: Any,
+) -> Any:
+    """Return what stands against a flight from ``i`` to another port ``j`` with ``charge`` kWh, CLEAR if nothing."""
+    if closed[totals[HOUR], i, j] != 0:
+        return ROUTE
+    if not lasts(i, j, charge, real, ports, places, legs):
+        return LITTLE
+    parked, plugged, inbound = taken[j, PARKED], taken[j, PLUGGED], taken[j, INBOUND]
+    if parked + plugged + inbound >= places[j, PARKING] + places[j, CHARGING]:
+        return CROWDED
+    if size[NEEDS_CHARGER] != 0 and plugged + inbound >= places[j, CHARGING]:
+        return CROWDED
+    return CLEAR
+
+
+@jit_lean
 def may_fly(
     i: Any,
     j: Any,
@@ -124,15 +160,7 @@ def may_fly(
     closed: Any,
 ) -> Any:
     """Return whether an aircraft at ``i`` with ``charge`` kWh may fly to another port ``j``."""
-    if closed[totals[HOUR], i, j] != 0:
-        return False
-    rest = charge - legs[i, j, ENERGY]
-    if rest < real[FLOOR] or (places[j, CHARGING] == 0 and rest - ports[j, NEAREST] < real[FLOOR]):
-        return False
-    parked, plugged, inbound = taken[j, PARKED], taken[j, PLUGGED], taken[j, INBOUND]
-    if parked + plugged + inbound >= places[j, PARKING] + places[j, CHARGING]:
-        return False
-    return size[NEEDS_CHARGER] == 0 or plugged + inbound < places[j, CHARGING]
+    return obstacle(i, j, charge, size, real, ports, places, legs, totals, taken, closed) == CLEAR
 
 
 @jit_lean

@@ -31,6 +31,8 @@ from ganttlet.uam_fleet.geography import straight_lines
 from ganttlet.uam_fleet.instance import CURVES, HOUR, RECHARGE, Scenario
 
 FORMAT = "uam_fleet.scenario/1"
+NUMBERS = ("passengers", "forecast", "fare")  # of a row of demand, behind hour, origin and destination
+MOST_HOURS = 10**4
 FIELDS = {field.name: field.default for field in dataclasses.fields(Scenario)}
 SCALARS = tuple(name for name, default in FIELDS.items() if default is not dataclasses.MISSING)
 KEYS = ("format", "name", "ports", "distance_miles", "aircraft", "demand", "closures", "closure_probability")
@@ -63,15 +65,15 @@ def parse_scenario(data: Any, source: str = "scenario") -> Scenario:
     if len(codes) < len(ports):
         raise InputError(f"{source}: key 'ports': a code stands twice")
     start, end = (_real(data, key, source, FIELDS[key]) for key in ("day_start", "day_end"))
-    hours = max(0, min(10**4, round((end - start) / HOUR)))
+    hours = _hours(start, end, source)
     shape = (hours, len(ports), len(ports))
     demand, forecast, fare = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for at, i, j, values, where in _rows(data, "demand", source, codes, hours, 3):
+    for at, i, j, values, where in _rows(data, "demand", source, codes, hours, NUMBERS):
         if fare[at, i, j] or forecast[at, i, j] or demand[at, i, j]:
             raise InputError(f"{where}: hour {at} of this pair stands twice")
         demand[at, i, j], forecast[at, i, j], fare[at, i, j] = values
     closed = np.zeros(shape, np.int8)
-    for at, i, j, _, _ in _rows(data, "closures", source, codes, hours, 0):
+    for at, i, j, _, _ in _rows(data, "closures", source, codes, hours, ()):
         closed[at, i, j] = 1
     position = np.array(
         [[_real(port, key, f"{source}: port {port['code']!r}", 0.0) for key in ("east", "north")] for port in ports]
@@ -101,6 +103,19 @@ def parse_scenario(data: Any, source: str = "scenario") -> Scenario:
         return scenario
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
+
+
+def _hours(start: float, end: float, source: str) -> int:
+    """Return the whole hours of a day."""
+    if end <= start:
+        raise InputError(f"{source}: key 'day_end': {end:g}; expected more than 'day_start' ({start:g} minutes)")
+    hours = round((end - start) / HOUR)
+    if abs(hours * HOUR - (end - start)) > 1e-6 or hours > MOST_HOURS:
+        raise InputError(
+            f"{source}: key 'day_end': {end - start:g} minutes after 'day_start'; expected whole hours, at most "
+            f"{MOST_HOURS}"
+        )
+    return hours
 
 
 def _entries(
@@ -144,19 +159,17 @@ def _fleet(data: Mapping[str, Any], source: str, codes: Mapping[str, int], start
 
 
 def _rows(
-    data: Mapping[str, Any], key: str, source: str, codes: Mapping[str, int], hours: int, numbers: int
+    data: Mapping[str, Any], key: str, source: str, codes: Mapping[str, int], hours: int, numbers: tuple[str, ...]
 ) -> list[tuple[int, int, int, list[float], str]]:
-    """Return rows of hour, origin, destination and so many numbers, with where they stand."""
+    """Return rows of hour, origin, destination and the named numbers, with where they stand."""
     given = data.get(key, [])
     if not isinstance(given, list):
         raise InputError(f"{source}: key {key!r}: expected a list of rows")
     rows = []
     for at, row in enumerate(given):
         where = f"{source}: key {key!r}, row {at}"
-        if not isinstance(row, list) or len(row) != 3 + numbers:
-            raise InputError(
-                f"{where}: expected hour, origin, destination{' and 3 numbers' * bool(numbers)}, got {row!r}"
-            )
+        if not isinstance(row, list) or len(row) != 3 + len(numbers):
+            raise InputError(f"{where}: expected {', '.join(('hour', 'origin', 'destination', *numbers))}, got {row!r}")
         if isinstance(row[0], bool) or not isinstance(row[0], int) or not 0 <= row[0] < hours:
             raise InputError(f"{where}: hour {row[0]!r}; expected 0 … {hours - 1}")
         for port in row[1:3]:
@@ -164,7 +177,11 @@ def _rows(
                 raise InputError(f"{where}: port {port!r}; expected one of {', '.join(codes)}")
         if row[1] == row[2]:
             raise InputError(f"{where}: from port {row[1]!r} to itself")
-        values = [_real({"number": value}, "number", where, None) for value in row[3:]]
+        values = [_real({name: value}, name, where, None) for name, value in zip(numbers, row[3:], strict=True)]
+        for name, value in zip(numbers, values, strict=True):
+            if value < 0.0 or (name == "passengers" and value != int(value)):
+                what = "an integer" if name == "passengers" else "a number"
+                raise InputError(f"{where}: key {name!r}: expected {what} of at least 0, got {value:g}")
         rows.append((row[0], codes[row[1]], codes[row[2]], values, where))
     return rows
 

@@ -51,7 +51,7 @@ def _from_mapping(spec: Mapping[str, Any]) -> Scenario:
         return generate(spec["generator"], spec.get("seed", 0))
     if "format" in spec:
         return formats.parse_scenario(spec, "instance")
-    if "start_port" in spec or "name" not in spec:
+    if "family" in spec or "start_port" in spec or "name" not in spec:
         return Scenario.from_dict(dict(spec), source="instance")
     if not isinstance(spec["name"], str):
         raise InputError(f"instance: key 'name': expected text, got {spec['name']!r}")

@@ -27,11 +27,28 @@ from ganttlet.uam_fleet.scene import (
 from ganttlet.uam_fleet.solution import FleetLog
 
 FULL, EMPTY, MARK = "#1f4e79", "#e15759", "#c22222"
+EXPLAINED = (
+    "maps: passengers of each hour, carried of all; a line for each direction, on the right of its way, by its "
+    "passengers; a ring has no charger"
+)
 PALEST = "#b9d3ea"
 STAY = "#e4e6ea"
-WIDTH, LEFT, RIGHT, TOP = 960.0, 64.0, 24.0, 40.0
+WIDTH, LEFT, RIGHT, TOP = 960.0, 64.0, 24.0, 56.0
 ACROSS, EDGE = 6, 14.0  # maps in a row, and the room around the ports of a map
 MOST_LANES = 60  # more aircraft are not drawn one by one
+THIN, WIDE = 1.0, 4.6  # lines of no passengers and of the most
+SMALL = 7.0  # letters of the maps
+# Where a port's name may stand beside its dot: right, down, anchor; the first that is free is taken.
+SPOTS = (
+    (4.0, -3.0, "start"),
+    (-4.0, -3.0, "end"),
+    (4.0, 9.0, "start"),
+    (-4.0, 9.0, "end"),
+    (6.0, 2.5, "start"),
+    (-6.0, 2.5, "end"),
+    (0.0, -6.0, "middle"),
+    (0.0, 12.0, "middle"),
+)
 SYMBOLS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -89,12 +106,17 @@ def fleet_scene(scenario: Scenario, log: FleetLog, title: str = "") -> Scene:
     put = scene.shapes.append
     put(Text(LEFT, 18, title or f"{scenario.name} ({scenario.size_label})", 13, bold=True))
     put(Text(LEFT, 33, _summary(scenario, log), 10, SOFT))
+    put(Text(LEFT, 47, EXPLAINED, 10, SOFT))
     most = max(1, int(carried.max()))
+    _draw_key(scene, most)
+    place = _places(scenario, side - 6.0)
+    spots = _spots(scenario, place, side - 6.0)
     for h in range(scenario.n_hours):
         x, y = LEFT + (h % ACROSS) * side, TOP + (h // ACROSS) * (side + 16.0) + 14.0
         put(Text(x + 4, y - 3, f"{clock(scenario.day_start + HOUR * h)}", 10, SOFT))
         put(Text(x + side - 10, y - 3, f"{carried[h].sum()} of {scenario.demand[h].sum()}", 10, SOFT, anchor="end"))
-        _draw_map(scene, scenario, carried[h], flights[h], x, y, side - 6.0, most)
+        put(Boxes([(x, y, side - 6.0, side - 6.0)], LANE))
+        _draw_map(scene, scenario, carried[h], flights[h], place + np.array((x, y)), spots, most)
     _draw_lanes(scene, scenario, log, top, lanes, high)
     return scene
 
@@ -104,43 +126,91 @@ def _summary(scenario: Scenario, log: FleetLog) -> str:
     empty = int((flown & (log.passengers == 0)).sum())
     return (
         f"{int(log.passengers.sum())} of {int(scenario.demand.sum())} passengers, {int(flown.sum())} flights, {empty} "
-        "of them empty. Maps: lines by passengers of the hour, rings are ports without a charger"
+        "of them empty"
     )
 
 
-def _draw_map(
-    scene: Scene, scenario: Scenario, carried: Array, flights: Array, x: float, y: float, side: float, most: int
-) -> None:
-    """Draw one hour's flows into a square."""
-    put = scene.shapes.append
-    put(Boxes([(x, y, side, side)], LANE))
+def _places(scenario: Scenario, side: float) -> Array:
+    """Return (V, 2) where the ports lie in a square map."""
     low, high = scenario.position.min(axis=0), scenario.position.max(axis=0)
     scale = (side - 2 * EDGE) / max(float((high - low).max()), 1e-9)
-    middle = (low + high) / 2.0
-    place = [
-        (x + side / 2 + scale * float(east - middle[0]), y + side / 2 - scale * float(north - middle[1]))
-        for east, north in scenario.position
-    ]
-    for i, j in np.argwhere(np.triu(flights + flights.T, 1)).tolist():
-        both = int(carried[i, j] + carried[j, i])
-        names = scenario.port_label(i), scenario.port_label(j)
-        words = ", ".join(
-            f"{a} to {b}: {carried[o, d]} passengers, {flights[o, d]} flights"
-            for (o, d), (a, b) in (((i, j), names), ((j, i), names[::-1]))
+    place: Array = side / 2 + scale * (scenario.position - (low + high) / 2.0) * (1.0, -1.0)
+    return place
+
+
+def _spots(scenario: Scenario, place: Array, side: float) -> list[tuple[float, float, str]]:
+    """Return for each port the spot of SPOTS at which its name covers least of dots and of names before it."""
+    taken = [(x - 3.0, y - 3.0, x + 3.0, y + 3.0) for x, y in place.tolist()]
+    found = []
+    for i, (x, y) in enumerate(place.tolist()):
+        wide = 0.62 * SMALL * len(scenario.port_label(i))
+        best, choice = math.inf, (SPOTS[0], taken[0])
+        for right, down, anchor in SPOTS:
+            left = x + right - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+            box = left, y + down - SMALL, left + wide, y + down
+            over = [min(box[2], o[2]) - max(box[0], o[0]) for o in taken]
+            high = [min(box[3], o[3]) - max(box[1], o[1]) for o in taken]
+            covered = sum(a * b for a, b in zip(over, high, strict=True) if a > 0.0 and b > 0.0)
+            covered += SMALL * (max(0.0, -left) + max(0.0, left + wide - side))
+            if covered < best:
+                best, choice = covered, ((right, down, anchor), box)
+        found.append(choice[0])
+        taken.append(choice[1])
+    return found
+
+
+def _width(passengers: int, most: int) -> float:
+    return THIN + (WIDE - THIN) * passengers / most
+
+
+def _draw_key(scene: Scene, most: int) -> None:
+    """Draw what the lines of maps mean, at the right above them."""
+    counts = sorted({0, 1, math.ceil(most / 2), most})
+    for at, count in enumerate(reversed(counts)):
+        x = WIDTH - RIGHT - 44.0 * (at + 1)
+        scene.shapes.append(Line((x, 44.0), (x + 18.0, 44.0), shade(count, most), _width(count, most)))
+        scene.shapes.append(Text(x + 21.0, 47.0, str(count), 9, SOFT))
+
+
+def _draw_map(
+    scene: Scene,
+    scenario: Scenario,
+    carried: Array,
+    flights: Array,
+    place: Array,
+    spots: list[tuple[float, float, str]],
+    most: int,
+) -> None:
+    """Draw one hour's flows between ports at ``place`` (V, 2), those of each direction on the right of their way."""
+    put = scene.shapes.append
+    pairs = np.argwhere(flights).tolist()
+    for i, j in sorted(pairs, key=lambda pair: int(carried[pair[0], pair[1]])):
+        count, times = int(carried[i, j]), int(flights[i, j])
+        way = place[j] - place[i]
+        wide = _width(count, most)
+        aside = (wide / 2 + 0.3) * np.array([-way[1], way[0]]) / max(float(np.hypot(*way)), 1e-9)
+        (x, y), (right, below) = (place[i] + aside).tolist(), (place[j] + aside).tolist()
+        words = (
+            f"{scenario.port_label(i)} to {scenario.port_label(j)}: {count} passenger{'s' * (count != 1)}, "
+            f"{times} flight{'s' * (times != 1)}"
         )
-        put(Line(place[i], place[j], shade(both, 2 * most) if both else EMPTY, 0.6 + 4.0 * both / (2 * most), words))
-    for i, (east, north) in enumerate(place):
+        put(Line((x, y), (right, below), shade(count, most), wide, words))
+    for i, (east, north) in enumerate(place.tolist()):
         label = scenario.port_label(i)
         put(Dot(east, north, 3.0, INK, bool(scenario.charging[i] == 0), label))
         if scenario.n_ports <= 16:
-            put(Text(east + 4, north - 3, label, 7, SOFT))
+            right, down, anchor = spots[i]
+            put(Text(east + right, north + down, label, SMALL, INK, anchor=anchor))
 
 
 def _draw_lanes(scene: Scene, scenario: Scenario, log: FleetLog, top: float, lanes: int, high: float) -> None:
     put = scene.shapes.append
     span = scenario.day_end - scenario.day_start
     across = (WIDTH - LEFT - RIGHT) / span
-    words = "flights by passengers on board, from departure to arrival; in grey an aircraft chose to stay"
+    words = (
+        "flights by passengers on board, from departure to arrival; grey: an aircraft chose to stay; white: it "
+        "charged, was late or out of service"
+    )
     if lanes < scenario.n_aircraft:
         words = f"the first {lanes} of {scenario.n_aircraft} aircraft: {words}"
     put(Text(LEFT, top - 8, words, 10, SOFT))

@@ -11,6 +11,7 @@ from ganttlet.uam_fleet import layout as at
 from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
 from ganttlet.uam_fleet.charging import minutes_to_full
 from ganttlet.uam_fleet.instance import Scenario, legal_legs
+from ganttlet.uam_fleet.planner import FleetView, fleet_view
 from ganttlet_agents.solvers.uam_fleet.bound import leg_costs, slots_per_hour
 from ganttlet_agents.solvers.uam_fleet.demand import groups_of
 from ganttlet_agents.solvers.uam_fleet.network import Problem
@@ -38,7 +39,7 @@ class Outlook:
         self.step, self.realised = step, realised
         self.per_hour = slots_per_hour(step)
         self.begin = scenario.day_start
-        self._state = batch._state
+        self._batch, self._state = batch, batch._state
         self._charge = _charging_minutes(scenario)
         delay = np.clip(scenario.delay_mean, 0.0, scenario.delay_max)[:, None]
         self._duration = np.maximum(1, np.rint((delay + scenario.flight_time + self._charge) / step)).astype(np.int64)
@@ -71,21 +72,23 @@ class Outlook:
     def problem(self, window: float) -> Problem:
         """Return the network of the next ``window`` minutes, or to the end of the day."""
         s, step, hour = self.scenario, self.step, self.hour
+        view = fleet_view(self._batch, step=step)
         first = int((self.now - s.day_start) / step)
         last = min(s.n_hours * self.per_hour, first + max(1, math.ceil(min(window, s.day_end) / step)))
-        self.begin = s.day_start + first * step
+        self.begin = float(view.begin[0])
         hours = np.arange(first, last) // self.per_hour
-        upto = s.n_hours if self.realised else hour + 1
-        closed = self._state.closed[0].copy()
-        closed[upto:] = 0
-        known = self._state.left[0].copy()
-        known[: self._state.totals[0, at.EXPIRED]] = 0
-        known[upto:] = 0
-        supply = self._supply(last - first)
+        upto, known = hour + 1, view.left[0]
+        closed = np.zeros(self._state.closed.shape[1:], np.bool_)
+        closed[hour] = ~view.open[0]
+        if self.realised:
+            # What the view hides.
+            upto, closed = s.n_hours, self._state.closed[0] != 0
+            known[hour + 1 :] = self._state.left[0, hour + 1 :]
+        supply = self._supply(view, last - first)
         return Problem(
             hour=hours,
             duration=self._duration,
-            legs=self._legal[None] & (closed == 0),
+            legs=self._legal[None] & ~closed,
             cost=self._cost,
             fare=s.fare,
             supply=supply[:-1],
@@ -96,18 +99,12 @@ class Outlook:
             groups=groups_of(s, known, upto, hour, int(hours[-1])),
         )
 
-    def _supply(self, count: int) -> Array:
+    def _supply(self, view: FleetView, count: int) -> Array:
         """Return (S + 1, V) aircraft by the slot of their next decision, the last row for those behind."""
-        s, craft = self.scenario, self._state.craft[0]
-        free = self._state.clock[0, :, at.DUE].copy()
-        for k in np.flatnonzero(craft[:, at.STATUS] == at.IN_AIR).tolist():
-            if s.charging[craft[k, at.PORT]] > 0:
-                charge = float(self._state.clock[0, k, at.CHARGE])
-                free[k] += minutes_to_full(charge, s.battery, s.charger_power, s.charge_curve)
-        slot = np.clip(np.rint((free - self.begin) / self.step), 0, count).astype(np.int64)
+        slot = np.clip(np.rint((view.ready[0] - self.begin) / self.step), 0, count).astype(np.int64)
         slot[self._state.totals[0, at.DECIDES]] = 0
-        supply = np.zeros((count + 1, s.n_ports), np.int64)
-        np.add.at(supply, (slot, craft[:, at.PORT]), 1)
+        supply = np.zeros((count + 1, self.scenario.n_ports), np.int64)
+        np.add.at(supply, (slot, view.port[0]), 1)
         return supply
 
 
