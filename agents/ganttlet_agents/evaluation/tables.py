@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPED_WIDTH = 120
+OF_BOUND = "% of bound"
 
 
 def make_console(stderr: bool = False) -> Console:
@@ -77,6 +78,11 @@ def notes(summary: Summary) -> list[str]:
         for entry in summary.methods:
             if entry.measured < entry.feasible:
                 lines.append(f"{entry.method}: gap undefined on {entry.feasible - entry.measured} valid row(s).")
+    if summary.bounded:
+        lines.append(
+            f"{OF_BOUND}: mean of value / the tightest bound that is known or was proved here; "
+            f"{summary.bounded} of {summary.instances} have one."
+        )
     return lines
 
 
@@ -145,7 +151,8 @@ def _main_table(summary: Summary) -> Any:
     table = _table()
     table.add_column("method", overflow="fold")
     metric = metric_title(summary)
-    for title in (metric, "95 %", "IQM", "95 %", "valid", "proven", "s/row", "decisions/s"):
+    share = [OF_BOUND] if summary.bounded else []
+    for title in (metric, "95 %", "IQM", "95 %", *share, "valid", "proven", "s/row", "decisions/s"):
         table.add_column(title, justify="right", no_wrap=True)
     best = summary.best()
     for entry in summary.methods:
@@ -155,6 +162,7 @@ def _main_table(summary: Summary) -> Any:
             interval(entry.mean, summary.metric),
             number(entry.iqm.value if entry.iqm else None, summary.metric),
             interval(entry.iqm, summary.metric),
+            *(number(entry.of_bound.value if entry.of_bound else None, "gap") for _ in share),
             f"{entry.feasible}/{entry.rows}",
             str(entry.optimal),
             seconds_text(entry.seconds),
