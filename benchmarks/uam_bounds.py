@@ -1,8 +1,8 @@
 """Proven bounds on the profit of the days of suites, kept for the evaluator.
 
-    python benchmarks/uam_bounds.py [--suites uam_test/nyc uam_sizes …] [--step 5] [--time 600] [--days N]
+    python benchmarks/uam_bounds.py [--suites uam_test …] [--groups nyc …] [--step 5] [--time 600] [--days N]
 
-A suite is named with a group (``uam_test/nyc``) or whole. configs/bounds/uam_fleet.csv has a row per day: digest,
+configs/bounds/uam_fleet.csv has a row per day: digest,
 objective, bound, source (which names the step of the grid in minutes), instance, seconds (wall, one thread). A finer
 step gives a lower bound and takes longer. Days that have a bound of this step or a finer one are passed over, so a run
 that was stopped goes on where it was; of two bounds the lower one is kept. A day whose programme is not solved in the
@@ -28,18 +28,17 @@ from ganttlet_agents.solvers.uam_fleet.bound import STEP
 
 FILE = Path(__file__).resolve().parent.parent / "configs" / "bounds" / "uam_fleet.csv"
 COLUMNS = ("digest", "objective", "bound", "source", "instance", "seconds")
-SUITES = ("uam_test/nyc", "uam_test/random", "uam_sizes", "uam_dfw", "uam_uncertainty", "uam_test/predecessor")
+SUITES = ("uam_test", "uam_sizes", "uam_dfw", "uam_uncertainty")
 TIME = 600.0  # seconds
 
 
-def scenarios(names: list[str], days: int | None) -> Iterator[Scenario]:
-    """Return the days of suites or of groups of them, the first so many of each group."""
+def scenarios(names: list[str], groups: list[str] | None, days: int | None) -> Iterator[Scenario]:
+    """Return the days of suites, or of some groups of them, the first so many of each group."""
     for name in names:
-        suite, _, group = name.partition("/")
         counts: dict[str, int] = {}
-        for entry in load_instances(load_suite(suite)):
+        for entry in load_instances(load_suite(name)):
             counts[entry.group] = counts.get(entry.group, 0) + 1
-            if group in ("", entry.group) and (days is None or counts[entry.group] <= days):
+            if (not groups or entry.group in groups) and (days is None or counts[entry.group] <= days):
                 assert isinstance(entry.instance, Scenario)
                 yield entry.instance
 
@@ -71,13 +70,14 @@ def step_of(row: dict[str, str] | None) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suites", nargs="+", default=list(SUITES))
+    parser.add_argument("--groups", nargs="+", help="of the suites; all by default")
     parser.add_argument("--step", type=float, default=STEP, help="minutes")
     parser.add_argument("--time", type=float, default=TIME, help="limit of each programme in seconds")
     parser.add_argument("--days", type=int, help="days of each group; all by default")
     parser.add_argument("--out", type=Path, default=FILE)
     options = parser.parse_args()
     rows = read(options.out)
-    for scenario in scenarios(options.suites, options.days):
+    for scenario in scenarios(options.suites, options.groups, options.days):
         known = rows.get(scenario.digest)
         if step_of(known) <= options.step:
             continue
