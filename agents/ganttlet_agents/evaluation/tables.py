@@ -91,7 +91,7 @@ def print_summaries(console: Console, summaries: Sequence[Summary]) -> None:
     for summary in summaries:
         count = f"{summary.instances} instance{'' if summary.instances == 1 else 's'}"
         print_table(console, f"{summary.objective}, {count}", _main_table(summary))
-        if summary.beside:
+        if summary.beside or summary.bounded:
             print_table(console, f"beside {summary.objective}: means over valid rows", _beside_table(summary))
         if summary.groups:
             print_table(console, f"{metric_title(summary)} by group", _group_table(summary))
@@ -151,8 +151,7 @@ def _main_table(summary: Summary) -> Any:
     table = _table()
     table.add_column("method", overflow="fold")
     metric = metric_title(summary)
-    share = [OF_BOUND] if summary.bounded else []
-    for title in (metric, "95 %", "IQM", "95 %", *share, "valid", "proven", "s/row", "decisions/s"):
+    for title in (metric, "95 %", "IQM", "95 %", "valid", "proven", "s/row", "decisions/s"):
         table.add_column(title, justify="right", no_wrap=True)
     best = summary.best()
     for entry in summary.methods:
@@ -162,7 +161,6 @@ def _main_table(summary: Summary) -> Any:
             interval(entry.mean, summary.metric),
             number(entry.iqm.value if entry.iqm else None, summary.metric),
             interval(entry.iqm, summary.metric),
-            *(number(entry.of_bound.value if entry.of_bound else None, "gap") for _ in share),
             f"{entry.feasible}/{entry.rows}",
             str(entry.optimal),
             seconds_text(entry.seconds),
@@ -176,8 +174,14 @@ def _beside_table(summary: Summary) -> Any:
     table.add_column("method", overflow="fold")
     for name in summary.beside:
         table.add_column(f"mean {name}", justify="right", no_wrap=True)
+    if summary.bounded:
+        for title in (OF_BOUND, "95 %"):
+            table.add_column(title, justify="right", no_wrap=True)
     for entry in summary.methods:
-        cells = (number(entry.beside.get(name), "value") for name in summary.beside)
+        cells = [number(entry.beside.get(name), "value") for name in summary.beside]
+        if summary.bounded:
+            share = entry.of_bound
+            cells += [number(share.value if share else None, "gap"), interval(share, "gap")]
         table.add_row(_styled(_name(entry), False), *cells)
     return table
 
