@@ -21,6 +21,7 @@ import publish_allocation  # noqa: E402
 import publish_memory  # noqa: E402
 import publish_programs  # noqa: E402
 import publish_soc  # noqa: E402
+import publish_uam  # noqa: E402
 import publish_vm  # noqa: E402
 
 ROOT = HERE.parent
@@ -402,6 +403,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     **publish_memory.regions(table),
     **publish_allocation.regions(table),
     **publish_programs.regions(table),
+    **publish_uam.regions(table),
 }
 
 

@@ -135,6 +135,17 @@ def test_suite_by_path_with_its_own_methods():
     assert load_results(Path("results/mine-1")).meta["suite"]["name"] == "mine"
 
 
+def test_groups_of_a_suite_can_be_named():
+    text = "family: sack\ninstances: {one: [s01], 'two, small': [s02], three: [s03]}\nmethods: [rule:smallest]\n"
+    Path("mine.yaml").write_text(text, encoding="utf-8")
+    words = ["--suite", "mine.yaml", "--out", "out", "--no-report"]
+    assert evaluate(*words, "--groups", "three", "two, small") == 0
+    assert [(row.instance, row.group) for row in load_results(Path("out")).rows] == [
+        ("s03", "three"),
+        ("s02", "two, small"),
+    ]
+
+
 def test_named_runs_take_new_numbered_folders(capsys):
     for _ in range(2):
         evaluate("--instances", "sack:s01", "--methods", "rule:smallest", "--name", "demo", "--no-report")
@@ -162,6 +173,7 @@ def test_conflicts_set_the_exit_code():
         (["--suite", "smal"], "suite: unknown name 'smal'; expected one of dmu, "),
         (["--instances", "sack:*.txt"], "no file matches"),
         (["--instances", "sack:s01"], "names no methods"),
+        (["--instances", "sack:s01", "--groups", "a"], "--groups: unknown value 'a'"),
         (["--instances", "sack:s01", "--methods", "rule:largest"], "unknown rule 'largest'"),
         (["--instances", "sack:s01", "--methods", "rule:random", "--objectives", "x"], "--objectives: unknown value"),
         (["--instances", "sack:s01", "--methods", "rule:random", "--seeds", "x"], "--seeds: got"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from ganttlet.core.errors import InputError, MissingExtraError
+from ganttlet.core.errors import InputError, MissingExtraError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.report import CHARTS, write_report
@@ -43,6 +43,8 @@ class Run:
     """Suite by name (see `list`) or path of a .yaml file."""
     instances: tuple[str, ...] = ()
     """Instances instead of a suite, as family:pattern, for example 'job_shop:folder/*.txt'."""
+    groups: tuple[str, ...] = ()
+    """Groups of the suite, each a word of its own (in quotes, if its name has spaces); all by default."""
     methods: tuple[str, ...] = ()
     """Methods as kind:name:key=value, separated by commas or spaces; the suite's own by default."""
     objectives: tuple[str, ...] = ()
@@ -97,6 +99,10 @@ class Run:
         if (self.suite is None) == (not self.instances):
             raise InputError("expected either --suite or --instances")
         suite = adhoc_suite(self.instances) if self.suite is None else load_suite(self.suite)
+        if self.groups:
+            for group in self.groups:
+                check_choice("--groups", group, suite.groups)
+            suite = replace(suite, groups={name: suite.groups[name] for name in dict.fromkeys(self.groups)})
         if self.methods:
             suite = replace(suite, methods=self.methods)
         if self.objectives:

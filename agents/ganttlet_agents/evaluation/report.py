@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganttlet.core.record import write_atomic
+from ganttlet_agents.evaluation.bounds import shares_of_bound
 from ganttlet_agents.evaluation.charts import pick_charts, render_charts
 from ganttlet_agents.evaluation.markup import Cell, Column, table
 from ganttlet_agents.evaluation.plots import COLOURS, Strip, strip_plot
@@ -17,6 +18,7 @@ from ganttlet_agents.evaluation.rows import Row, by_objective
 from ganttlet_agents.evaluation.statistics import Estimate
 from ganttlet_agents.evaluation.summary import MethodSummary, Summary, problems, summarise
 from ganttlet_agents.evaluation.tables import (
+    OF_BOUND,
     interval,
     metric_title,
     notes,
@@ -127,6 +129,7 @@ def _main_table(summary: Summary) -> str:
         Column("method", text=True),
         Column(metric_title(summary), about="mean and 95 % interval"),
         Column("IQM", about="interquartile mean and 95 % interval"),
+        *([Column(OF_BOUND, about="mean of value / bound and 95 % interval")] if summary.bounded else []),
         *(Column(f"mean {name}", about="mean over valid rows") for name in summary.beside),
         Column("valid", about="valid rows of all"),
         Column("proven", about="rows proven optimal by the method"),
@@ -141,6 +144,15 @@ def _main_table(summary: Summary) -> str:
             _estimate(entry.mean, summary, "best" if entry.method in best else ""),
         ]
         own.append(_estimate(entry.iqm, summary))
+        if summary.bounded:
+            share = entry.of_bound
+            own.append(
+                Cell(
+                    number(share.value if share else None, "gap"),
+                    share.value if share else None,
+                    interval(share, "gap"),
+                )
+            )
         others = [entry.beside.get(name) for name in summary.beside]
         own += [
             *(Cell(number(value, "value"), value) for value in others),
@@ -280,6 +292,7 @@ def _references(meta: dict[str, Any]) -> str:
 
 
 def _all_rows(rows: Sequence[Row], beside: Sequence[str]) -> str:
+    shares = shares_of_bound(rows)
     columns = [
         Column("instance", text=True),
         Column("objective", text=True),
@@ -288,6 +301,7 @@ def _all_rows(rows: Sequence[Row], beside: Sequence[str]) -> str:
         Column("value"),
         *map(Column, beside),
         Column("gap %"),
+        *([Column(OF_BOUND)] if shares else []),
         Column("bound"),
         Column("status", text=True),
         Column("s"),
@@ -301,6 +315,7 @@ def _all_rows(rows: Sequence[Row], beside: Sequence[str]) -> str:
             Cell(_exact(row.value), row.value, look="bad" if row.failed else ""),
             *(Cell(_exact(row.values.get(name)), row.values.get(name)) for name in beside),
             Cell(number(row.gap, "gap"), row.gap),
+            *([Cell(number(shares.get(row.key), "gap"), shares.get(row.key))] if shares else []),
             Cell(_exact(row.bound), row.bound),
             Cell("failed" if row.failed else row.status),
             Cell(seconds_text(row.seconds), row.seconds),

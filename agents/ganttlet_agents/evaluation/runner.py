@@ -7,8 +7,9 @@ import os
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ganttlet import __version__
@@ -16,6 +17,7 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.family import Family, get_family
 from ganttlet.core.objective import Reference, ReferenceKind
 from ganttlet_agents.evaluation import provenance
+from ganttlet_agents.evaluation.bounds import Bounds, load_bounds, tighter
 from ganttlet_agents.evaluation.methods import BoundMethod, Outcome, parse_methods
 from ganttlet_agents.evaluation.results import ResultFolder
 from ganttlet_agents.evaluation.rows import Row, difference_of, gap_of, hash_settings, mark_conflicts, row_key
@@ -33,6 +35,7 @@ class Plan:
     instances: list[SuiteInstance]
     methods: list[BoundMethod]
     reference_method: BoundMethod | None
+    bounds: Bounds
 
     @property
     def n_rows(self) -> int:
@@ -49,6 +52,8 @@ class Plan:
             "methods": [[method.type.kind, method.type.name, dict(method.options)] for method in self.methods],
             "seeds": list(self.suite.seeds),
             "reference": self.reference_method.label if self.reference_method else self.suite.reference,
+            # Left out where there are none, so that other runs keep their hash.
+            **({"bounds": [[*key, known.value] for key, known in self.bounds.items()]} if self.bounds else {}),
         }
 
 
@@ -56,7 +61,7 @@ def plan_run(suite: Suite) -> Plan:
     """Build instances and methods of a suite.
 
     Raises:
-        InputError: for unknown or malformed instances, methods or references.
+        InputError: for unknown or malformed instances, methods, references or bounds.
     """
     family = get_family(suite.family)
     if not suite.methods:
@@ -72,7 +77,10 @@ def plan_run(suite: Suite) -> Plan:
             raise InputError(f"reference: expected one method, got {suite.reference!r}")
         reference = named[0]
         methods = [reference, *(method for method in methods if method.label != reference.label)]
-    return Plan(suite, family, load_instances(suite), methods, reference)
+    instances = load_instances(suite)
+    known = load_bounds(Path(suite.bounds), family) if suite.bounds else {}
+    wanted = {(entry.instance.digest, objective) for entry in instances for objective in suite.objectives}
+    return Plan(suite, family, instances, methods, reference, {key: known[key] for key in known if key in wanted})
 
 
 def run(plan: Plan, folder: ResultFolder, command: str, on_row: OnRow = lambda row: None) -> list[Row]:
@@ -158,14 +166,14 @@ class _Runner:
             reference = None
             if suite.reference == "best_known":
                 reference = plan.family.reference(entry.instance, objective)
-                self._note(entry, objective, reference)
+                reference = self._note(entry, objective, reference)
             for method in plan.methods:
                 for seed in suite.seeds:
                     attempt = self._attempt(entry, objective, method, seed)
                     if method is plan.reference_method and reference is None and attempt.value is not None:
                         kind: ReferenceKind = "optimal" if attempt.outcome.optimal else "method"
                         reference = Reference(attempt.value, kind, method.label, attempt.bound)
-                        self._note(entry, objective, reference)
+                        reference = self._note(entry, objective, reference)
                     row = self._row(entry, objective, method, seed, attempt, reference)
                     if attempt.outcome.solution is not None:
                         self.folder.save_solution(row.key, attempt.outcome.solution)
@@ -215,6 +223,7 @@ class _Runner:
     ) -> Row:
         family, sense = self.plan.family.name, self.plan.family.objectives[objective].sense
         digest, outcome, value = entry.instance.digest, attempt.outcome, attempt.value
+        known = self.plan.bounds.get((digest, objective))
         gap = difference = None
         if value is not None and reference is not None:
             gap = gap_of(value, reference.value, sense)
@@ -233,7 +242,7 @@ class _Runner:
             feasible=attempt.feasible,
             reference=reference.value if reference else None,
             reference_kind=reference.kind if reference else "none",
-            reference_bound=reference.bound if reference else None,
+            reference_bound=reference.bound if reference else known.value if known else None,
             gap=gap,
             difference=difference,
             bound=attempt.bound,
@@ -252,15 +261,22 @@ class _Runner:
             error=attempt.error,
         )
 
-    def _note(self, entry: SuiteInstance, objective: str, reference: Reference | None) -> None:
-        if reference is not None:
-            self.references.setdefault(entry.instance.digest, {})[objective] = {
-                "instance": entry.label,
-                "value": reference.value,
-                "kind": reference.kind,
-                "source": reference.source,
-                "bound": reference.bound,
-            }
+    def _note(self, entry: SuiteInstance, objective: str, reference: Reference | None) -> Reference | None:
+        """Return a reference with the tighter of its bound and the suite's, and note it for meta.json."""
+        if reference is None:
+            return None
+        known = self.plan.bounds.get((entry.instance.digest, objective))
+        sense = self.plan.family.objectives[objective].sense
+        if known is not None and tighter(reference.bound, known.value, sense) != reference.bound:
+            reference = replace(reference, bound=known.value, source=f"{reference.source}; bound: {known.source}")
+        self.references.setdefault(entry.instance.digest, {})[objective] = {
+            "instance": entry.label,
+            "value": reference.value,
+            "kind": reference.kind,
+            "source": reference.source,
+            "bound": reference.bound,
+        }
+        return reference
 
 
 def _checked(outcome: Any, family: Family) -> Outcome:

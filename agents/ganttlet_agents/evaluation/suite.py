@@ -14,7 +14,7 @@ from ganttlet.core.family import Family, get_family
 from ganttlet.core.record import Instance
 from ganttlet_agents.config import load_config
 
-KEYS = ("about", "family", "objective", "objectives", "instances", "methods", "seeds", "reference")
+KEYS = ("about", "family", "objective", "objectives", "instances", "methods", "seeds", "reference", "bounds")
 REFERENCES = ("best_known", "none")
 RANGE = re.compile(r"(?P<prefix>[^:]*?)(?P<first>\d+)\.\.(?P=prefix)(?P<last>\d+)(?P<tail>:.*)?")
 OPTIONS = re.compile(r"(?P<path>.+?)(?P<tail>(:[A-Za-z_]\w*=[^:]*)*)")
@@ -36,6 +36,7 @@ class Suite:
         methods: method texts that run unless others are named.
         seeds: seeds handed to every method.
         reference: ``best_known``, ``none``, or the text of a method that runs first on each instance.
+        bounds: file of proven bounds (``evaluation.bounds.load_bounds``), empty for none.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Suite:
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     reference: str = "best_known"
+    bounds: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain-data form that result files keep."""
@@ -63,6 +65,7 @@ class Suite:
             "methods": list(self.methods),
             "seeds": list(self.seeds),
             "reference": self.reference,
+            "bounds": Path(self.bounds).name,
         }
 
 
@@ -98,6 +101,7 @@ def load_suite(name: str) -> Suite:
         methods=tuple(_texts(data.get("methods", []), f"{source}: key 'methods'")),
         seeds=tuple(read_seeds(data.get("seeds", [0]), f"{source}: key 'seeds'")),
         reference=_reference(data.get("reference", "best_known"), source),
+        bounds=_bounds(data.get("bounds"), config.folder, source),
     )
 
 
@@ -242,6 +246,10 @@ def _reference(value: Any, source: str) -> str:
         return _text(value.get("method"), f"{what}, 'method'")
     check_choice(f"{what} (or a mapping with 'method')", value, REFERENCES)
     return str(value)
+
+
+def _bounds(value: Any, folder: Path | None, source: str) -> str:
+    return "" if value is None else str((folder or Path()) / _text(value, f"{source}: key 'bounds'"))
 
 
 def _text(value: Any, what: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ganttlet.core.errors import InputError, check_choice
 from ganttlet.core.family import get_family
+from ganttlet_agents.evaluation.bounds import shares_of_bound
 from ganttlet_agents.evaluation.rows import Row, by_objective
 from ganttlet_agents.evaluation.statistics import Estimate, Paired, estimate, iqm, mean, paired
 
@@ -28,6 +29,7 @@ class MethodSummary:
         mean, iqm: over the measured rows, None if there are none. Gaps are fractions.
         groups: group -> mean of the metric.
         beside: further objective -> mean over the valid rows that have it.
+        of_bound: mean of value / bound over the rows that have one, None if there are none.
         seconds: mean wall time per row in seconds.
         rate: decisions per second, None if the method counts none.
         paired: comparison with the baseline, None for the baseline itself.
@@ -44,6 +46,7 @@ class MethodSummary:
     iqm: Estimate | None
     groups: dict[str, float]
     beside: dict[str, float]
+    of_bound: Estimate | None
     seconds: float
     rate: float | None
     paired: Paired | None
@@ -68,6 +71,7 @@ class Summary:
         reference: what gaps are measured against, as the suite states it.
         references: kind of reference -> number of instances that have it.
         instances: number of instances.
+        bounded: number of instances whose maximised objective has a known bound, and a value to hold against it.
     """
 
     objective: str
@@ -80,6 +84,7 @@ class Summary:
     reference: str
     references: dict[str, int]
     instances: int
+    bounded: int
 
     def best(self, group: str | None = None) -> set[str]:
         """Return the complete causal methods with the best mean, overall or in one group."""
@@ -154,6 +159,7 @@ def _summary(rows: list[Row], baseline: str | None, reference: str) -> Summary:
     against = baseline if baseline in members else next(iter(members))
     groups = [group for group in dict.fromkeys(row.group for row in rows) if group]
     kinds = {row.digest: row.reference_kind for row in rows}
+    shares = shares_of_bound(rows)
     beside = list(get_family(rows[0].family).beside.get(rows[0].objective, ()))
     if beside and metric == "gap":
         beside.insert(0, rows[0].objective)
@@ -164,18 +170,24 @@ def _summary(rows: list[Row], baseline: str | None, reference: str) -> Summary:
         groups=groups,
         beside=beside,
         methods=[
-            _method(own, metric, groups, beside, None if own is members[against] else members[against])
+            _method(own, metric, groups, beside, shares, None if own is members[against] else members[against])
             for own in members.values()
         ],
         baseline=against,
         reference=reference,
         references=dict(Counter(kinds.values())),
         instances=len(kinds),
+        bounded=len({row.digest for row in rows if row.key in shares}),
     )
 
 
 def _method(
-    rows: list[Row], metric: Metric, groups: list[str], beside: list[str], against: list[Row] | None
+    rows: list[Row],
+    metric: Metric,
+    groups: list[str],
+    beside: list[str],
+    shares: Mapping[str, float],
+    against: list[Row] | None,
 ) -> MethodSummary:
     values = per_instance(rows, metric)
     strata = {row.digest: row.group for row in rows}
@@ -186,6 +198,10 @@ def _method(
         entries = per_instance([row for row in rows if row.group == group], metric)
         if entries:
             by_group[group] = float(np.mean(np.concatenate(list(entries.values()))))
+    of_bound: dict[str, list[float]] = {}
+    for row in rows:
+        if row.key in shares:
+            of_bound.setdefault(row.digest, []).append(shares[row.key])
     others = {name: [row.values[name] for row in rows if name in row.values] for name in beside}
     return MethodSummary(
         method=rows[0].method,
@@ -199,6 +215,7 @@ def _method(
         iqm=estimate(values, iqm, groups=strata) if measured else None,
         groups=by_group,
         beside={name: float(np.mean(entries)) for name, entries in others.items() if entries},
+        of_bound=estimate(of_bound, mean, groups=strata) if of_bound else None,
         seconds=seconds / len(rows),
         rate=decisions / seconds if decisions and seconds else None,
         paired=None if against is None else _paired(rows, against, metric),

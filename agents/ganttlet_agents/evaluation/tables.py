@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPED_WIDTH = 120
+OF_BOUND = "% of bound"
 
 
 def make_console(stderr: bool = False) -> Console:
@@ -77,6 +78,11 @@ def notes(summary: Summary) -> list[str]:
         for entry in summary.methods:
             if entry.measured < entry.feasible:
                 lines.append(f"{entry.method}: gap undefined on {entry.feasible - entry.measured} valid row(s).")
+    if summary.bounded:
+        lines.append(
+            f"{OF_BOUND}: mean of value / the tightest bound that is known or was proved here; "
+            f"{summary.bounded} of {summary.instances} have one."
+        )
     return lines
 
 
@@ -85,7 +91,7 @@ def print_summaries(console: Console, summaries: Sequence[Summary]) -> None:
     for summary in summaries:
         count = f"{summary.instances} instance{'' if summary.instances == 1 else 's'}"
         print_table(console, f"{summary.objective}, {count}", _main_table(summary))
-        if summary.beside:
+        if summary.beside or summary.bounded:
             print_table(console, f"beside {summary.objective}: means over valid rows", _beside_table(summary))
         if summary.groups:
             print_table(console, f"{metric_title(summary)} by group", _group_table(summary))
@@ -168,8 +174,14 @@ def _beside_table(summary: Summary) -> Any:
     table.add_column("method", overflow="fold")
     for name in summary.beside:
         table.add_column(f"mean {name}", justify="right", no_wrap=True)
+    if summary.bounded:
+        for title in (OF_BOUND, "95 %"):
+            table.add_column(title, justify="right", no_wrap=True)
     for entry in summary.methods:
-        cells = (number(entry.beside.get(name), "value") for name in summary.beside)
+        cells = [number(entry.beside.get(name), "value") for name in summary.beside]
+        if summary.bounded:
+            share = entry.of_bound
+            cells += [number(share.value if share else None, "gap"), interval(share, "gap")]
         table.add_row(_styled(_name(entry), False), *cells)
     return table
 

@@ -1,0 +1,146 @@
+"""The pictures of uam_curves.py: box plots of daily profit, compute time, profit against settings, learning."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+from ganttlet.core.record import write_atomic
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+PANELS = {
+    "fleet": ("Profit against the size of the fleet", "aircraft"),
+    "uncertainty": ("Profit against uncertainty", "closures, breakdowns and delays, times"),
+}
+BOUND = "bound"
+BOXED = ("nyc", "random")  # groups of the suite uam_test
+DASHES = ("--", ":", "-.")
+Point = dict[str, Any]
+
+
+def save(figure: plt.Figure, name: str, folder: Path) -> Path:
+    """Write a figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    plt.close(figure)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / name, buffer.getvalue())
+    return folder / name
+
+
+def draw(data: dict[str, Any], entries: Sequence[dict[str, Any]], folder: Path = IMAGES) -> list[Path]:
+    """Draw every picture for which there are figures.
+
+    Args:
+        data: the content of uam_curves.json.
+        entries: those of uam_quality.json.
+        folder: where the PNGs go.
+    """
+    found = []
+    groups = {group: [one for one in entries if (one["suite"], one["group"]) == ("uam_test", group)] for group in BOXED}
+    groups = {group: own for group, own in groups.items() if own}
+    if groups:
+        found.append(save(boxes(groups), "uam_profit.png", folder))
+    timed = [point for point in data["points"] if point["curve"] == "time"]
+    if timed:
+        found.append(save(times(timed), "uam_seconds.png", folder))
+    curves = {name: [point for point in data["points"] if point["curve"] == name] for name in PANELS}
+    curves = {name: own for name, own in curves.items() if own}
+    if curves:
+        found.append(save(lines(curves), "uam_curves.png", folder))
+    if data["learning"]:
+        found.append(save(learning(data["learning"]), "uam_learning.png", folder))
+    return found
+
+
+def boxes(groups: dict[str, list[dict[str, Any]]]) -> plt.Figure:
+    """Return box plots of daily profit, a panel for each group, the method of the highest median at the top."""
+    rows = max(len(own) for own in groups.values())
+    size = (5.8 * len(groups), 0.34 * rows + 1.4)
+    figure, grid = plt.subplots(1, len(groups), figsize=size, squeeze=False, layout="constrained")
+    for axes, (group, own) in zip(grid[0], groups.items(), strict=True):
+        ordered = sorted(own, key=lambda one: median(one["profit"].values()))
+        values = [[profit / 1000 for profit in one["profit"].values()] for one in ordered]
+        axes.boxplot(values, orientation="horizontal", widths=0.6, flierprops={"markersize": 3})
+        axes.set_yticks(range(1, len(ordered) + 1), [f"{one['method']} ({len(one['profit'])})" for one in ordered])
+        axes.tick_params(axis="y", labelsize=8)
+        axes.set(title=f"uam_test, {group}; in brackets days", xlabel="profit of a day, thousand USD")
+        axes.grid(alpha=0.25, axis="x")
+    return figure
+
+
+def times(points: Sequence[Point]) -> plt.Figure:
+    """Return bars of processor seconds of a day, on a logarithmic axis."""
+    ordered = sorted(points, key=lambda point: point["processor"], reverse=True)
+    figure, axes = plt.subplots(figsize=(7.5, 0.42 * len(ordered) + 1.3), layout="constrained")
+    bars = axes.barh([point["method"] for point in ordered], [point["processor"] for point in ordered], height=0.6)
+    axes.bar_label(bars, [f" {point['processor']:.3g} s" for point in ordered], fontsize=8)
+    axes.set_xscale("log")
+    axes.margins(x=0.15)
+    axes.set(title="Compute time of a day, 8 ports and 40 aircraft", xlabel="processor seconds, one thread")
+    axes.grid(alpha=0.25, axis="x")
+    axes.set_axisbelow(True)
+    return figure
+
+
+def lines(curves: dict[str, list[Point]]) -> plt.Figure:
+    """Return mean profits against what is varied, a panel each; the bound is dashed."""
+    size = (5.2 * len(curves) + 2.4, 4.4)
+    figure, grid = plt.subplots(1, len(curves), figsize=size, squeeze=False, layout="constrained")
+    methods = list(dict.fromkeys(point["method"] for own in curves.values() for point in own))
+    coloured = [method for method in methods if method != BOUND]
+    handles: dict[str, Any] = {}
+    for axes, (curve, own) in zip(grid[0], curves.items(), strict=True):
+        for method in methods:
+            line = sorted((point for point in own if point["method"] == method), key=lambda point: point["x"])
+            if line:
+                look = (
+                    {"color": "black", "linestyle": "--", "linewidth": 1.2}
+                    if method == BOUND
+                    else {"color": f"C{coloured.index(method) % 10}", "marker": "o", "markersize": 4}
+                )
+                xs, ys = [point["x"] for point in line], [mean(point["profit"]) / 1000 for point in line]
+                (handles[method],) = axes.plot(xs, ys, **look)
+        days = max(len(point["profit"]) for point in own)
+        title, label = PANELS[curve]
+        axes.set(title=f"{title}, {days} days", xlabel=label, ylabel="mean profit of a day, thousand USD")
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.25)
+    shown = [method for method in methods if method in handles]
+    figure.legend([handles[method] for method in shown], shown, fontsize=8, loc="outside right upper")
+    return figure
+
+
+def learning(runs: dict[str, dict[str, Any]]) -> plt.Figure:
+    """Return validated profit against decisions, a line for each run, and levels of rules on the same days."""
+    figure, axes = plt.subplots(figsize=(8.6, 4.4), layout="constrained")
+    levels: dict[tuple[str, float], None] = {}
+    for name, run in runs.items():
+        # The first validation is that of a network that has learned nothing.
+        axes.plot(
+            [count / 1000 for count in run["decisions"][1:]],
+            [profit / 1000 for profit in run["profit"][1:]],
+            marker="o",
+            markersize=3,
+            linewidth=1.2,
+            label=name,
+        )
+        levels |= dict.fromkeys(run["rules"].items())
+    names = list(dict.fromkeys(rule for rule, _ in levels))
+    for rule, profit in levels:
+        style = DASHES[names.index(rule) % len(DASHES)]
+        axes.axhline(profit / 1000, color="grey", linewidth=0.9, linestyle=style, label=rule)
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(list(handles.values()), list(handles), fontsize=8, loc="outside right upper")
+    axes.set(title="Learning: greedy play on the validation days", xlabel="thousands of decisions")
+    axes.set_ylabel("mean profit of a day, thousand USD")
+    axes.grid(alpha=0.25)
+    return figure
