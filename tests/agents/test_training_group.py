@@ -231,12 +231,16 @@ def said(steps, returns, ended, last, row, episode, time):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_baseline_is_the_mean_of_what_the_others_got(seed):
+@pytest.mark.parametrize("surprise", [False, True])
+def test_the_baseline_is_the_mean_of_what_the_others_got(seed, surprise):
+    """Or, by surprise, the value and the mean of what they got beyond theirs, which ends with nothing."""
     steps, returns, values, ended, last = random_rollout(seed)
-    baseline = GroupBaseline(STEPS, ROWS, GROUP)
+    baseline = GroupBaseline(STEPS, ROWS, GROUP, surprise)
     for at, played in enumerate(steps):
         baseline.note(at, played)
     found = baseline.of(returns, values, ended, last)
+    if surprise:
+        returns, last = returns - values, np.zeros(ROWS)
     told = 0
     for at in range(STEPS):
         for row in range(ROWS):
@@ -245,7 +249,8 @@ def test_the_baseline_is_the_mean_of_what_the_others_got(seed):
             heard = [said(steps, returns, ended, last, other, episode, time) for other in others]
             heard = [one for one in heard if one is not None]
             told += bool(heard)
-            assert found[at, row] == pytest.approx(np.mean(heard) if heard else values[at, row], abs=1e-5)
+            expected = np.mean(heard) if heard else 0.0 if surprise else values[at, row]
+            assert found[at, row] == pytest.approx(expected + surprise * values[at, row], abs=1e-5)
     assert baseline.share == told / (STEPS * ROWS)
 
 

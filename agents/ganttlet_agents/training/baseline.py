@@ -63,8 +63,8 @@ class GroupBaseline:
         share: share of the last rollout's decisions of which another row of the group said something.
     """
 
-    def __init__(self, n_steps: int, n_envs: int, group: int) -> None:
-        self.group = group
+    def __init__(self, n_steps: int, n_envs: int, group: int, surprise: bool = False) -> None:
+        self.group, self.surprise = group, surprise
         self.share = 0.0
         self._began, self._took = np.zeros((n_steps, n_envs)), np.zeros((n_steps, n_envs))
         self._episode = np.zeros((n_steps, n_envs), np.int64)
@@ -84,6 +84,12 @@ class GroupBaseline:
             ended: (T, B) bool, whether the episode ended with the step.
             last: (B,), the value head's values of the observations after the last step.
         """
+        if not self.surprise:
+            return self._mean(returns, values, ended, last)
+        return values + self._mean(returns - values, np.zeros_like(values), ended, np.zeros_like(last))
+
+    def _mean(self, returns: Array, values: Array, ended: Array, last: Array) -> Array:
+        """Return the mean of the others' ``returns``; ``values`` where they say nothing."""
         out = values.astype(np.float32)
         told = 0
         rows = [self._pieces(row, returns[:, row], ended[:, row], float(last[row])) for row in range(values.shape[1])]

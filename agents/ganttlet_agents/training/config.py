@@ -13,7 +13,7 @@ from ganttlet_agents.training.schedules import PROFILES, scheduled
 from ganttlet_agents.training.seeds import training_seed
 
 ALGORITHMS = ("ppo", "imitation", "self_labelling", "gumbel")
-BASELINES = ("value", "group")
+BASELINES = ("value", "group", "surprise")
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,16 @@ class PPOConfig:
     """Environments that play the same instances with the same realisations; n_envs is a multiple of it."""
     baseline: str = "value"
     """value: advantages are measured against the value head; group: against what the rest of the group still got at the
-    same time of the same episode (Mao et al. 2019)."""
+    same time of the same episode (Mao et al. 2019); surprise: against the value head, and less what the rest of the
+    group got beyond theirs at that time, which is what the world brought to all of them."""
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "n_envs", "n_steps", "n_epochs", "group")
         check_choice("baseline", self.baseline, BASELINES)
         if self.n_envs % self.group:
             raise InputError(f"group: expected a divisor of n_envs, {self.n_envs}, got {self.group}")
-        if self.baseline == "group" and self.group < 2:
-            raise InputError("baseline: group needs at least 2 environments in a group, and group is 1")
+        if self.baseline != "value" and self.group < 2:
+            raise InputError(f"baseline: {self.baseline} needs at least 2 environments in a group, and group is 1")
         # Advantages are normalised per minibatch, which takes two.
         _check_least(self, 2, "batch_size")
         if self.n_envs * self.n_steps < 2:

@@ -58,8 +58,9 @@ class PPOLearner:
         self.venv = BatchVecEnv(self.env, scale, config.group, self.statics)
         self.venv.seed(task.seed_of(0))
         self.rng = np.random.default_rng([task.config.seed, 11])
-        grouped = config.baseline == "group"
-        self.baseline = GroupBaseline(config.n_steps, config.n_envs, config.group) if grouped else None
+        self.baseline = None
+        if config.baseline != "value":
+            self.baseline = GroupBaseline(config.n_steps, config.n_envs, config.group, config.baseline == "surprise")
         self.model = PPO(
             GraphActorCritic,
             cast(VecEnv, self.venv),

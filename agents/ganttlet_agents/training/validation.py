@@ -10,7 +10,7 @@ import numpy as np
 
 from ganttlet.core.errors import InputError
 from ganttlet_agents.evaluation.methods import parse_methods
-from ganttlet_agents.evaluation.rows import gap_of
+from ganttlet_agents.evaluation.rows import difference_of, gap_of
 from ganttlet_agents.search.batch import bound
 from ganttlet_agents.search.decode import Decoded, Scorer, decode_many
 from ganttlet_agents.training.task import Task
@@ -107,5 +107,9 @@ class Validator:
             for name in names
         }
         value = float(np.mean(values))
-        score_value = gap if gap is not None else (value if task.minimise else -value)
-        return Verdict(score_value, gap, value, groups, time.perf_counter() - begun)
+        score = value if task.minimise else -value
+        if self.references is not None and all(self.references):
+            # A gap of values of the other sign is not told, but is worse than any other: scores must stay comparable.
+            pairs = zip(values, self.references, strict=True)
+            score = float(np.mean([difference_of(*pair, sense) / abs(pair[1]) for pair in pairs]))
+        return Verdict(score, gap, value, groups, time.perf_counter() - begun)
