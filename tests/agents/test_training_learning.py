@@ -354,3 +354,25 @@ def test_an_episode_that_is_cut_off_cannot_be_judged():
     validator = Validator(Trainer(config).task)
     with pytest.raises(InputError, match=r"validation: .* was not played to its end; raise max_episode_steps"):
         validator.judge(lambda obs: np.zeros(obs["action_mask"].shape, np.float32))
+
+
+def test_a_loss_is_worse_than_any_gain():
+    """A gap between values of different sign is not told, but checkpoints are compared all the same."""
+    day = {"name": "captain-2024", "ports": 4, "fleet": 4, "demand": 200, "area": 30, "day_end": 480}
+    day["cost_per_mile"] = 2.0
+    data = {
+        "env": "ganttlet/UAMFleet-v0",
+        "env_kwargs": {"observation": "candidates", "generator": day},
+        "reward_scale": 1.0,
+        "network": NETWORK,
+        "validation": {"count": 3, "reference": "rule:greedy"},
+    }
+    validator = Validator(Trainer(build(TrainConfig, data, "here")).task)
+    least = {"profit": -1.0, "distance": 1.0}
+    found = {}
+    for column, sign in least.items():
+        at = [one.name for one in validator.env.graph.node("port").features].index(column)
+        found[column] = validator.judge(lambda obs, at=at, sign=sign: sign * obs["port"][:, :, at])
+    assert found["profit"].value < 0.0 < np.mean(validator.references)
+    assert found["profit"].gap is None
+    assert found["profit"].score > 1.0 > found["distance"].score

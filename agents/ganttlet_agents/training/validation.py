@@ -21,8 +21,8 @@ class Verdict:
     """How a policy did on the validation instances.
 
     Fields:
-        score: what checkpoints are compared by, less is better: the mean gap, or the mean value (negated where more
-            is better) without a reference or where some gap is undefined.
+        score: what checkpoints are compared by, less is better: how much worse than the reference, relative to it, in
+            the mean; without a reference, or where one is 0, the mean value (negated where more is better).
         gap: mean gap to the reference, None without one.
         value: mean objective value.
         groups: group -> mean gap, or mean value without a gap.
