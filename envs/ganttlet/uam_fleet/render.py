@@ -208,8 +208,7 @@ def _draw_lanes(scene: Scene, scenario: Scenario, log: FleetLog, top: float, lan
     span = scenario.day_end - scenario.day_start
     across = (WIDTH - LEFT - RIGHT) / span
     words = (
-        "flights by passengers on board, from departure to arrival; grey: an aircraft chose to stay; white: it "
-        "charged, was late or out of service"
+        "flights by passengers on board; grey: an aircraft chose to stay; white: it charged, was late or out of service"
     )
     if lanes < scenario.n_aircraft:
         words = f"the first {lanes} of {scenario.n_aircraft} aircraft: {words}"
