@@ -23,7 +23,7 @@ class NetworkConfig:
     """Width of every embedding."""
     layers: int = 2
     """Rounds of the encoder; the last one of attention, and of tree for members, serves candidates alone where actions
-    point at nodes and no edges; of dag and deepsocs those along the graph alone."""
+    point at nodes and no edges; of dag and deepsocs those along the graph alone; of flat its hidden layers."""
     heads: int = 4
     """Attention heads, of the encoder and of decoder glimpse."""
     hidden: int = 128

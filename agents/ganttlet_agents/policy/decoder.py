@@ -10,6 +10,7 @@ Source: Kool, van Hoof and Welling 2019, without the clipping of logits.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +60,7 @@ class Glimpse(nn.Module):
         heard = self.out((score.softmax(-1) @ v).reshape(rows, width))
         # g . W e is (W' g) . e, which takes one product for each row and not for each candidate.
         asked = self.key(heard).view(rows, self.logits, width).index_select(0, row)
-        return (asked * embedded.unsqueeze(1)).sum(-1) / math.sqrt(width)
+        return cast(Tensor, (asked * embedded.unsqueeze(1)).sum(-1) / math.sqrt(width))
 
 
 def check_decoder(schema: Schema, config: NetworkConfig) -> None:
