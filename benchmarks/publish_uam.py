@@ -124,29 +124,24 @@ def transfer(table: Table) -> str:
         if not groups:
             continue
         methods = list(dict.fromkeys(method for own in groups.values() for method in own))
-        lines = []
-        for method in methods:
-            own = {group: members[method] for group, members in groups.items() if method in members}
-            cells = [
-                f"{above(own[group], members.get(GREEDY), percent=True)}; {of_bound(own[group], known)}".removeprefix(
-                    "; "
-                )
-                if group in own
-                else ""
-                for group, members in groups.items()
-            ]
-            lines.append([name_of(next(iter(own.values()))), *cells])
         names = [group or "all days" for group in groups]
-        base = [
-            f"{mean(members[GREEDY]['profit'].values()):,.0f}" if GREEDY in members else ""
-            for members in groups.values()
-        ]
-        parts.append(table([f"{about} (`{suite}`)", *names], [[f"`{GREEDY}`, USD a day", *base], *lines]))
+        base = [f"{mean(own[GREEDY]['profit'].values()):,.0f}" if GREEDY in own else "" for own in groups.values()]
+        differences, shares = [[f"`{GREEDY}`, USD a day", *base]], []
+        for method in methods:
+            own = [members.get(method) for members in groups.values()]
+            label = name_of(next(one for one in own if one))
+            if method != GREEDY:
+                greedy = [members.get(GREEDY) for members in groups.values()]
+                pairs = zip(own, greedy, strict=True)
+                differences.append([label, *("" if one is None else above(one, other, True) for one, other in pairs)])
+            shares.append([label, *("" if one is None else of_bound(one, known) for one in own)])
+        parts.append(table([f"{about} (`{suite}`), % above `{GREEDY}`", *names], differences))
+        if any(set(line[1:]) - {"none", ""} for line in shares):
+            parts.append(table([f"{about}, % of bound", *names], shares))
         entries += [entry for members in groups.values() for entry in members.values()]
     if not parts:
         return NONE
-    words = f"Difference to `{GREEDY}` in percent with its 95 % interval; percent of the bound, where days have one."
-    return "\n\n".join([*parts, f"{words} {made_by(entries)}"])
+    return "\n\n".join([*parts, f"Differences are paired, with 95 % intervals over the days. {made_by(entries)}"])
 
 
 def level(value: float) -> str:
