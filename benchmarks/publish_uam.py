@@ -196,6 +196,11 @@ def solvers(table: Table) -> str:
     return "\n\n".join([table(head, lines), f"{words} Made by `{data['command']}`."])
 
 
+def times(ratio: float) -> str:
+    """Return a ratio, whole where it is large."""
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
 def seconds(table: Table) -> str:
     """Return compute time of a day by method, all of one run, and its ratio to the genetic search."""
     points = [point for point in (read("curves") or {"points": []})["points"] if point["curve"] == "time"]
@@ -205,15 +210,16 @@ def seconds(table: Table) -> str:
     lines = [
         [
             f"`{point['method']}`", f"{point['seconds']:.3g}", f"{point['processor']:.3g}",
-            "" if point is search else f"{search['processor'] / point['processor']:,.3g}",
+            "" if point is search else times(search["processor"] / point["processor"]),
             f"{mean(point['profit']):,.0f}",
         ]
         for point in sorted(points, key=lambda one: one["processor"])
     ]  # fmt: skip
     head = ["method", "s a day", "processor s a day", f"`{search['method']}` takes × as long", "USD a day"]
     days = len(search["profit"])
+    words = "The ratio is of processor time; wall time is also that of what else ran."
     made = f"Made by `python benchmarks/uam_curves.py --curves time` on {search['device']}, {days} days."
-    return "\n\n".join([table(head, lines), made])
+    return "\n\n".join([table(head, lines), f"{words} {made}"])
 
 
 def engine(table: Table) -> str:
