@@ -124,29 +124,24 @@ def transfer(table: Table) -> str:
         if not groups:
             continue
         methods = list(dict.fromkeys(method for own in groups.values() for method in own))
-        lines = []
-        for method in methods:
-            own = {group: members[method] for group, members in groups.items() if method in members}
-            cells = [
-                f"{above(own[group], members.get(GREEDY), percent=True)}; {of_bound(own[group], known)}".removeprefix(
-                    "; "
-                )
-                if group in own
-                else ""
-                for group, members in groups.items()
-            ]
-            lines.append([name_of(next(iter(own.values()))), *cells])
         names = [group or "all days" for group in groups]
-        base = [
-            f"{mean(members[GREEDY]['profit'].values()):,.0f}" if GREEDY in members else ""
-            for members in groups.values()
-        ]
-        parts.append(table([f"{about} (`{suite}`)", *names], [[f"`{GREEDY}`, USD a day", *base], *lines]))
+        base = [f"{mean(own[GREEDY]['profit'].values()):,.0f}" if GREEDY in own else "" for own in groups.values()]
+        differences, shares = [[f"`{GREEDY}`, USD a day", *base]], []
+        for method in methods:
+            own = [members.get(method) for members in groups.values()]
+            label = name_of(next(one for one in own if one))
+            if method != GREEDY:
+                greedy = [members.get(GREEDY) for members in groups.values()]
+                pairs = zip(own, greedy, strict=True)
+                differences.append([label, *("" if one is None else above(one, other, True) for one, other in pairs)])
+            shares.append([label, *("" if one is None else of_bound(one, known) for one in own)])
+        parts.append(table([f"{about} (`{suite}`), % above `{GREEDY}`", *names], differences))
+        if any(set(line[1:]) - {"none", ""} for line in shares):
+            parts.append(table([f"{about}, % of bound", *names], shares))
         entries += [entry for members in groups.values() for entry in members.values()]
     if not parts:
         return NONE
-    words = f"Difference to `{GREEDY}` in percent with its 95 % interval; percent of the bound, where days have one."
-    return "\n\n".join([*parts, f"{words} {made_by(entries)}"])
+    return "\n\n".join([*parts, f"Differences are paired, with 95 % intervals over the days. {made_by(entries)}"])
 
 
 def level(value: float) -> str:
@@ -201,6 +196,11 @@ def solvers(table: Table) -> str:
     return "\n\n".join([table(head, lines), f"{words} Made by `{data['command']}`."])
 
 
+def times(ratio: float) -> str:
+    """Return a ratio, whole where it is large."""
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
 def seconds(table: Table) -> str:
     """Return compute time of a day by method, all of one run, and its ratio to the genetic search."""
     points = [point for point in (read("curves") or {"points": []})["points"] if point["curve"] == "time"]
@@ -210,15 +210,16 @@ def seconds(table: Table) -> str:
     lines = [
         [
             f"`{point['method']}`", f"{point['seconds']:.3g}", f"{point['processor']:.3g}",
-            "" if point is search else f"{search['processor'] / point['processor']:,.3g}",
+            "" if point is search else times(search["processor"] / point["processor"]),
             f"{mean(point['profit']):,.0f}",
         ]
         for point in sorted(points, key=lambda one: one["processor"])
     ]  # fmt: skip
     head = ["method", "s a day", "processor s a day", f"`{search['method']}` takes × as long", "USD a day"]
     days = len(search["profit"])
+    words = "The ratio is of processor time; wall time is also that of what else ran."
     made = f"Made by `python benchmarks/uam_curves.py --curves time` on {search['device']}, {days} days."
-    return "\n\n".join([table(head, lines), made])
+    return "\n\n".join([table(head, lines), f"{words} {made}"])
 
 
 def engine(table: Table) -> str:

@@ -137,7 +137,13 @@ def learning(runs: dict[str, dict[str, Any]]) -> plt.Figure:
     names = list(dict.fromkeys(rule for rule, _ in levels))
     for rule, profit in levels:
         style = DASHES[names.index(rule) % len(DASHES)]
-        axes.axhline(profit / 1000, color="grey", linewidth=0.9, linestyle=style, label=rule)
+        label = f"{rule}, {profit / 1000:.1f}"
+        axes.axhline(profit / 1000, color="grey", linewidth=0.9, linestyle=style, label=label)
+    # The lowest level may lie far below: the legend says where.
+    shown = [profit for run in runs.values() for profit in run["profit"][1:]]
+    shown = [profit / 1000 for profit in (*shown, *sorted(profit for _, profit in levels)[1:])]
+    margin = 0.06 * (max(shown) - min(shown)) + 0.1
+    axes.set_ylim(min(shown) - margin, max(shown) + margin)
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(list(handles.values()), list(handles), fontsize=8, loc="outside right upper")
     axes.set(title="Learning: greedy play on the validation days", xlabel="thousands of decisions")

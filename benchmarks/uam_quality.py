@@ -1,11 +1,12 @@
 """Result folders of the UAM suites, kept as what each method earned on every day.
 
     python evaluate.py run --suite uam_test --methods … --out results/uam_test
-    python benchmarks/uam_quality.py results/uam_test …
+    python benchmarks/uam_quality.py results/uam_test … [--unfinished]
 
 Rows by suite, group and method go to benchmarks/results/uam_quality.json and replace those that were there: profit of
 each day by its digest, shares over all days, seconds of a day, the command of the run. publish_uam.py makes tables of
 them, uam_plots.py box plots. Days in which a method failed are an error: such a row would compare with nothing.
+With --unfinished runs that were stopped count, too, for the days that they got to.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ FILE = Path(__file__).parent / "results" / "uam_quality.json"
 Entry = dict[str, Any]
 
 
-def entries_of(folder: Path) -> list[Entry]:
+def entries_of(folder: Path, unfinished: bool = False) -> list[Entry]:
     """Return an entry per group and method of a result folder.
 
     Raises:
-        InputError: if the folder is no finished run of the family by profit, with one seed, in which all went well.
+        InputError: if the folder is no run of the family by profit, with one seed, in which all went well; or if it is
+            not finished and ``unfinished`` is not set.
     """
     results = load_results(folder)
     rows = [row for row in results.rows if row.objective == "profit"]
-    if results.meta["state"] != "complete" or not rows or rows[0].family != "uam_fleet":
+    if (results.meta["state"] != "complete" and not unfinished) or not rows or rows[0].family != "uam_fleet":
         raise InputError(f"{folder}: expected a finished run of uam_fleet by profit")
     failed = [row for row in rows if row.failed]
     if failed:
@@ -94,10 +96,11 @@ def merged(old: Iterable[Entry], new: Iterable[Entry]) -> list[Entry]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--unfinished", action="store_true", help="take runs that were stopped")
     options = parser.parse_args(arguments)
     rows = read()
     for folder in options.folders:
-        rows = merged(rows, entries_of(folder))
+        rows = merged(rows, entries_of(folder, options.unfinished))
     # One entry a line: a run changes the lines that are its own.
     lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
     write_atomic(FILE, f'{{\n "command": "python benchmarks/uam_quality.py",\n "rows": [\n{lines}\n ]\n}}\n')

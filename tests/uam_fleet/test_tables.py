@@ -134,6 +134,7 @@ def test_failed_and_unfinished_runs_are_refused(bench, entries, tmp_path):
     (folder / "meta.json").write_text(json.dumps({**meta, "state": "interrupted"}), encoding="utf-8")
     with pytest.raises(InputError, match="out: expected a finished run of uam_fleet by profit"):
         bench.uam_quality.entries_of(folder)
+    assert bench.uam_quality.entries_of(folder, unfinished=True) == entries
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     lines = [json.loads(row.to_json()) for row in load_results(folder).rows]
     lines[1] |= {"value": None, "gap": None, "error": "no luck"}

@@ -107,9 +107,9 @@ class Validator:
             for name in names
         }
         value = float(np.mean(values))
-        score = value if task.minimise else -value
+        compared = value if task.minimise else -value
         if self.references is not None and all(self.references):
             # A gap of values of the other sign is not told, but is worse than any other: scores must stay comparable.
             pairs = zip(values, self.references, strict=True)
-            score = float(np.mean([difference_of(*pair, sense) / abs(pair[1]) for pair in pairs]))
-        return Verdict(score, gap, value, groups, time.perf_counter() - begun)
+            compared = float(np.mean([difference_of(*pair, sense) / abs(pair[1]) for pair in pairs]))
+        return Verdict(compared, gap, value, groups, time.perf_counter() - begun)
