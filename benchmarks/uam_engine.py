@@ -31,7 +31,11 @@ from ganttlet.uam_fleet.batch import UAMFleetVectorEnv
 
 HERE = Path(__file__).parent
 RULES = ("random", "greedy", "greedy_lookahead")
-VIEWS: dict[str, dict[str, Any]] = {"full": {}, "candidates": {"observation": "candidates"}}
+VIEWS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "candidates": {"observation": "candidates"},
+    "candidates without worth": {"observation": "candidates", "worth": False},
+}
 CAPTAIN: dict[str, Any] = {"name": "captain-2024"}
 LARGE = {**CAPTAIN, "vertistops": 0, "parking": 20, "charging": 10}
 # label -> settings, rows inside the kernel, rows of a batch that is seen.

@@ -119,8 +119,9 @@ class Shown:
             others(play, j),
             s.forecast[h + 1, i, j] / s.seats if h + 1 < len(s.electricity) else 0.0,
             play.waiting(j, i) / s.seats if i != j else 0.0,
-            60.0 * worth(play, j) / self.money if play.legal(j) else 0.0,
         ]
+        if "worth" in [one.name for one in self.graph.node("port").features]:
+            row.append(60.0 * worth(play, j) / self.money if play.legal(j) else 0.0)
         for hour in range(h, h + self.lookahead):
             row += self.expected(hour, j)
         return row

@@ -208,6 +208,7 @@ def test_a_day_without_decisions_is_over_at_once():
         ({"reward": "profit"}, "reward"),
         ({"observation": "picture"}, "observation"),
         ({"lookahead": 0}, "lookahead"),
+        ({"worth": 1}, "worth: expected True or False"),
         ({"lookahead": 25}, "lookahead: expected at most 24 hours"),
         ({"max_ports": 2}, "max_ports=2"),
         ({"max_decisions": 5}, "max_decisions=5"),

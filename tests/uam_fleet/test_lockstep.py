@@ -24,6 +24,7 @@ def test_random_days(block):
             reward=REWARDS[seed % 2],
             observation=("full", "full", "candidates")[seed % 3],
             lookahead=1 + seed % 5,
+            worth=seed % 4 > 0,
             illegal_penalty=float(seed % 4),
         )
 

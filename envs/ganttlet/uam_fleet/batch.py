@@ -33,6 +33,7 @@ DEFAULTS: Mapping[str, Any] = {
     "reward": "incremental",
     "observation": "full",
     "lookahead": 3,
+    "worth": True,
     **dict.fromkeys(OPTIONS),
 }
 DEFAULT_GENERATOR: Mapping[str, Any] = {"name": "captain-2024"}
@@ -62,6 +63,8 @@ class UAMFleetVectorEnv(BatchEnv):
         as_count("lookahead", own["lookahead"])
         if own["lookahead"] > MOST_LOOKAHEAD:
             raise InputError(f"lookahead: expected at most {MOST_LOOKAHEAD} hours, got {own['lookahead']}")
+        if not isinstance(own["worth"], bool):
+            raise InputError(f"worth: expected True or False, got {own['worth']!r}")
         instances, generator = read_sources(
             own, resolve=resolve, make_generator=make_generator, default=DEFAULT_GENERATOR
         )
@@ -75,7 +78,11 @@ class UAMFleetVectorEnv(BatchEnv):
         super().__init__(
             num_envs,
             graph=graph_spec(
-                ports=sizes.ports, aircraft=sizes.aircraft, lookahead=int(own["lookahead"]), kind=own["observation"]
+                ports=sizes.ports,
+                aircraft=sizes.aircraft,
+                lookahead=int(own["lookahead"]),
+                worth=own["worth"],
+                kind=own["observation"],
             ),
             pool=InstancePool(self._storage, instances, num_envs),
             state=make_state(num_envs, sizes),

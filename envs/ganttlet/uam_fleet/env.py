@@ -84,8 +84,9 @@ class UAMFleetEnv(SingleEnv):
     | `focus_aircraft` | (1,) | int32 | the aircraft that decides, at the end -1 |
     | `action_mask` | (V,) | int8 | legal actions; all ones in a terminal observation |
 
-    `observation="candidates"` leaves out what concerns aircraft other than the one that decides: the keys with
-    `aircraft`.
+    `worth=False` leaves out one feature of ports, what rule `greedy_lookahead` compares, whose time grows with the
+    square of the ports. `observation="candidates"` leaves out what concerns aircraft other than the one that decides:
+    the keys with `aircraft`.
 
     ## Rewards
     | reward | per step | undiscounted return |
@@ -117,7 +118,7 @@ class UAMFleetEnv(SingleEnv):
       `make_generator`; at most one of the three.
     * `pool_size`, `pool_seed`: draw that many instances from the generator once and choose among them.
     * `preset`: `captain-2024`, `predecessor-2022`, `nyc` or `dfw`; other arguments override it.
-    * `reward`, `observation`, `lookahead` (3): as above.
+    * `reward`, `observation`, `lookahead` (3), `worth` (True): as above.
     * `max_ports`, `max_aircraft`, `max_hours`, `max_corridors`, `max_decisions`: a larger padded space than the
       instances need.
     * `strict`, `illegal_penalty` (1.0), `gamma` (1.0), `max_episode_steps`, `copy`, `static`, `render_mode`

@@ -40,8 +40,8 @@ PORT = (
     _amount("others", "other aircraft there and flying there"),
     _amount("next", "passengers expected to go there in the next hour / seats"),
     _amount("back", "passengers who wait there to come here / seats"),
-    Feature("worth", -FAR, FAR, "what rule greedy_lookahead compares [highest fare x seats / h], 0 if not legal"),
 )
+WORTH = Feature("worth", -FAR, FAR, "what rule greedy_lookahead compares [highest fare x seats / h], 0 if not legal")
 WINDOW = (
     ("out", "passengers expected to leave / seats"),
     ("in", "passengers expected to arrive / seats"),
@@ -76,17 +76,17 @@ CONTEXT = (
 )
 
 
-def port_features(lookahead: int) -> tuple[Feature, ...]:
+def port_features(lookahead: int, worth: bool) -> tuple[Feature, ...]:
     """Return the features of a port with a window of ``lookahead`` hours, the present one first."""
     hours = range(lookahead)
     window = (_amount(f"{name}_{hour}", f"{about}, in hour h + {hour}") for hour in hours for name, about in WINDOW)
-    return (*PORT, *window)
+    return (*PORT, *((WORTH,) if worth else ()), *window)
 
 
-def graph_spec(*, ports: int, aircraft: int, lookahead: int, kind: str) -> GraphSpec:
+def graph_spec(*, ports: int, aircraft: int, lookahead: int, worth: bool, kind: str) -> GraphSpec:
     """Return what an environment of these sizes and options shows."""
     segments = (Segment("port", 1),)
-    node = NodeType("port", ports, port_features(lookahead))
+    node = NodeType("port", ports, port_features(lookahead, worth))
     if kind == "candidates":
         return GraphSpec((node,), context=CONTEXT, focus=(("port", "port"),), segments=segments)
     return GraphSpec(

@@ -10,7 +10,7 @@ from ganttlet.core.jit import jit_lean
 from ganttlet.uam_fleet.charging import minutes_to_full
 from ganttlet.uam_fleet.dispatch import worth_of
 from ganttlet.uam_fleet.events import charge_at
-from ganttlet.uam_fleet.features import FAR
+from ganttlet.uam_fleet.features import FAR, WINDOW
 from ganttlet.uam_fleet.features import PORT as PORT_FEATURES
 from ganttlet.uam_fleet.flying import may_fly, value_of
 from ganttlet.uam_fleet.instance import FULL
@@ -64,7 +64,7 @@ from ganttlet.uam_fleet.layout import (
     Y,
 )
 
-WINDOW_FROM = len(PORT_FEATURES)
+WORTH_AT, PER_HOUR = len(PORT_FEATURES), len(WINDOW)
 
 
 @jit_lean
@@ -140,30 +140,33 @@ def show_port(
     out[23] = clip(others, 0.0, FAR)
     out[24] = clip(forecast[hour + 1, i, j] / seats, 0.0, FAR) if hour + 1 < size[HOURS] else 0.0
     out[25] = clip(waiting[j, i] / seats, 0.0, FAR)
-    out[26] = 0.0
-    if legal:
-        worth = worth_of(
-            i,
-            j,
-            charge,
-            size,
-            real,
-            ports,
-            places,
-            legs,
-            fare,
-            hours,
-            forecast,
-            totals,
-            row,
-            craft,
-            taken,
-            waiting,
-            closed,
-        )
-        out[26] = clip(60.0 * worth / money, -FAR, FAR)
-    at = WINDOW_FROM
-    for ahead in range((len(out) - WINDOW_FROM) // 4):
+    shown = (len(out) - WORTH_AT) // PER_HOUR
+    at = len(out) - shown * PER_HOUR
+    # Behind the others there is a window alone, or a column for what it is worth before it.
+    if at > WORTH_AT:
+        out[WORTH_AT] = 0.0
+        if legal:
+            worth = worth_of(
+                i,
+                j,
+                charge,
+                size,
+                real,
+                ports,
+                places,
+                legs,
+                fare,
+                hours,
+                forecast,
+                totals,
+                row,
+                craft,
+                taken,
+                waiting,
+                closed,
+            )
+            out[WORTH_AT] = clip(60.0 * worth / money, -FAR, FAR)
+    for ahead in range(shown):
         h = hour + ahead
         if h < size[HOURS]:
             out[at] = clip(flows[h, j, OUT] / seats, 0.0, FAR)
