@@ -19,7 +19,7 @@ SHORT[0, 1] = -1.0
 CASES = {
     "unreachable port": (
         (("ports", 1, "east"), 90.0, r"field 'distance': port 0 \(A\) is out of reach: no leg to it"),
-        ({"battery": 5.0}, "some port is out of reach of a full battery of 5 kWh"),
+        ({"battery": 5.0}, "key 'battery': some port is out of reach of a full battery of 5 kWh"),
         ({"battery": 40.0, "start_charge": [40.0]}, r"field 'distance': port 1 \(p1\) is out of reach: no leg to it"),
     ),
     "negative fare": (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from ganttlet.core.errors import InputError, check_keys
+from ganttlet.core.errors import InputError, check_choice, check_keys
 from ganttlet.core.options import as_number
 from ganttlet.core.rng import key_of, uniform
 
@@ -15,6 +15,21 @@ NAME = "mixture"
 T = TypeVar("T")
 # Streams of a key: which part is drawn, and what it draws from.
 _CHOICE, _PART = 1, 2
+
+
+def name_of(settings: Any, known: Collection[str]) -> str:
+    """Return the name in the settings of a generator, one of ``known``.
+
+    Raises:
+        InputError: if they are no mapping, or have no such name.
+    """
+    if not isinstance(settings, Mapping):
+        raise InputError(f"generator: expected a mapping with the key 'name', got {settings!r}")
+    if "name" not in settings:
+        raise InputError(f"generator: key 'name' is missing; expected one of {', '.join(known)}")
+    check_choice("generator: key 'name'", settings["name"], known)
+    name: str = settings["name"]
+    return name
 
 
 class MixtureOf(Generic[T]):

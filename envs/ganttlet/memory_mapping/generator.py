@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganttlet.core.errors import InputError, check_choice, check_keys
+from ganttlet.core.mixing import name_of
 from ganttlet.core.options import as_count
 from ganttlet.core.rng import key_of
 from ganttlet.memory_mapping.drawing import (
@@ -125,7 +126,7 @@ class Generator:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.name = _named(settings)
+        self.name = name_of(settings, GENERATORS)
         defaults = DEFAULTS[self.name]
         check_keys(f"generator {self.name!r}", settings, ("name", *defaults))
         chosen: dict[str, Any] = {**defaults, **settings}
@@ -225,17 +226,6 @@ class Generator:
         )
 
 
-def _named(settings: Any) -> str:
-    """Return the name in ``settings``, or raise InputError."""
-    if not isinstance(settings, Mapping):
-        raise InputError(f"generator: expected a mapping with the key 'name', got {settings!r}")
-    if "name" not in settings:
-        raise InputError(f"generator: key 'name' is missing; expected one of {', '.join(GENERATORS)}")
-    check_choice("generator: key 'name'", settings["name"], GENERATORS)
-    name: str = settings["name"]
-    return name
-
-
 def make_generator(settings: Mapping[str, Any]) -> Generator | Mixture:
     """Return the generator that ``settings`` describe.
 
@@ -258,4 +248,4 @@ def make_generator(settings: Mapping[str, Any]) -> Generator | Mixture:
     Raises:
         InputError: naming the key.
     """
-    return Mixture(settings, Generator) if _named(settings) == NAME else Generator(settings)
+    return Mixture(settings, Generator) if name_of(settings, GENERATORS) == NAME else Generator(settings)

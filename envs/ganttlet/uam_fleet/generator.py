@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganttlet.core.errors import InputError, check_choice, check_keys
+from ganttlet.core.mixing import name_of
 from ganttlet.uam_fleet.demand import fares_of, peaks_forecast, pool_forecast
 from ganttlet.uam_fleet.drawing import fill_closed, fill_poisson, key_of_stream, permutation, uniforms
 from ganttlet.uam_fleet.geography import Geography, draw_geography, find_geography
@@ -67,7 +68,7 @@ class Generator:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.name = _named(settings)
+        self.name = name_of(settings, GENERATORS)
         if self.name not in SETTINGS:
             raise InputError(f"generator: key 'name': {self.name!r} has no settings of its own")
         check_keys(f"generator {self.name!r}", settings, ("name", *SETTINGS[self.name]))
@@ -275,7 +276,7 @@ class Generator:
             if self.geography is not None and places.slots is not None:
                 break
         raise InputError(
-            f"generator {self.name!r}: some port is out of reach of a full battery of {s['battery']:g} kWh, or a leg "
+            f"{self._key('battery')}: some port is out of reach of a full battery of {s['battery']:g} kWh, or a leg "
             "takes no time; expected ports that lie closer, a larger battery or fewer vertistops"
         )
 
@@ -313,17 +314,6 @@ class Generator:
         return np.array(price)
 
 
-def _named(settings: Any) -> str:
-    """Return the name in ``settings``, or raise InputError."""
-    if not isinstance(settings, Mapping):
-        raise InputError(f"generator: expected a mapping with the key 'name', got {settings!r}")
-    if "name" not in settings:
-        raise InputError(f"generator: key 'name' is missing; expected one of {', '.join(GENERATORS)}")
-    check_choice("generator: key 'name'", settings["name"], GENERATORS)
-    name: str = settings["name"]
-    return name
-
-
 def make_generator(settings: Mapping[str, Any]) -> Generator | Mixture:
     """Return the generator that ``settings`` describe.
 
@@ -338,4 +328,4 @@ def make_generator(settings: Mapping[str, Any]) -> Generator | Mixture:
     Raises:
         InputError: naming the key.
     """
-    return Mixture(settings, Generator) if _named(settings) == NAME else Generator(settings)
+    return Mixture(settings, Generator) if name_of(settings, GENERATORS) == NAME else Generator(settings)
