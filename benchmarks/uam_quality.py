@@ -6,7 +6,7 @@
 Rows by suite, group and method go to benchmarks/results/uam_quality.json and replace those that were there: profit of
 each day by its digest, shares over all days, seconds of a day, the command of the run. publish_uam.py makes tables of
 them, uam_plots.py box plots. Days in which a method failed are an error: such a row would compare with nothing.
-With --unfinished runs that were stopped count, too, for the days that they got to.
+With --unfinished runs that were stopped count, too, for the days that they got to; fewer days never replace more.
 """
 
 from __future__ import annotations
@@ -88,8 +88,12 @@ def read() -> list[Entry]:
 
 
 def merged(old: Iterable[Entry], new: Iterable[Entry]) -> list[Entry]:
-    """Return all entries, of two of the same suite, group and method the later one, in its first place."""
-    found = {tuple(entry[key] for key in ("suite", "group", "method")): entry for entry in (*old, *new)}
+    """Return all entries, of two of the same suite, group and method the later one unless it has fewer days."""
+    found: dict[tuple[str, ...], Entry] = {}
+    for entry in (*old, *new):
+        key = tuple(entry[part] for part in ("suite", "group", "method"))
+        if key not in found or len(entry["profit"]) >= len(found[key]["profit"]):
+            found[key] = entry
     return list(found.values())
 
 

@@ -126,6 +126,8 @@ def test_later_entries_replace_earlier_ones(bench, entries):
     other = {**entries[1], "served": 0.5}
     new = {**entries[0], "method": "policy:x"}
     assert bench.uam_quality.merged(entries, [other, new]) == [entries[0], other, *entries[2:], new]
+    fewer = {**other, "profit": dict(list(other["profit"].items())[:2])}
+    assert bench.uam_quality.merged(entries, [fewer]) == entries
 
 
 def test_failed_and_unfinished_runs_are_refused(bench, entries, tmp_path):
