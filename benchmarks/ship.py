@@ -24,7 +24,8 @@ SHIPPED = HERE.parent / "agents" / "ganttlet_agents" / "shipped"
 
 def best_validation(run: Path) -> float:
     """Return the least gap of a run's validations, in percent."""
-    return min(100.0 * row["gap"] for row in read_evaluations(run))
+    # Before training a gap may be undefined.
+    return min(100.0 * row["gap"] for row in read_evaluations(run) if row["gap"] is not None)
 
 
 def is_of(row: dict[str, Any], run: Path) -> bool:
