@@ -30,7 +30,7 @@ def best_validation(run: Path) -> float:
 
 def is_of(row: dict[str, Any], run: Path) -> bool:
     """Return whether a result row, which names its run or the whole method, is of ``run``."""
-    return row["run"] == run.name if "run" in row else row["method"].split(":")[1] == run.as_posix()
+    return row["method"].split(":")[1] == run.as_posix() if "method" in row else bool(row["run"] == run.name)
 
 
 def main() -> None:
