@@ -101,7 +101,8 @@ def test_flags_go_over_params_and_both_over_the_preset():
         600.0,
     ]
     assert config["ppo"]["learning_rate"] == {"start": 3e-4, "end": 3.5e-5, "profile": "rex"}
-    expected = {"encoder": "pointer", "width": 4, "layers": 1, "heads": 4, "hidden": 8, "static_rounds": 0}
+    expected = {"encoder": "pointer", "width": 4, "layers": 1, "heads": 4, "hidden": 8}
+    expected |= {"static_rounds": 0, "decoder": "mlp", "slots": 0}
     assert config["network"] == expected
     assert config["env_kwargs"] == {**PRESET["env_kwargs"], "timing": "nondelay", "max_jobs": 5}
 
