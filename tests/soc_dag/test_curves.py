@@ -1,7 +1,6 @@
 """Curves and quality tables of the family: means and paired differences, published points, pictures and pages."""
 
 import csv
-import importlib
 import json
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benches import BENCHMARKS, benchmark_modules
 from ganttlet.core.errors import InputError
 from ganttlet.soc_dag import resolve, validate
 from ganttlet_agents.config import config_names
@@ -18,7 +18,6 @@ from ganttlet_agents.evaluation.suite import load_suite
 from ganttlet_agents.policy.methods import Decoding, PolicyMethod
 from ganttlet_agents.rules.soc_dag import run_rule
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 OWN = ("soc_curves", "soc_plots", "soc_quality", "publish_soc", "policies")
 SUITE = """
 about: two rates, two seeds
@@ -32,13 +31,8 @@ methods: [rule:etf, rule:met]
 
 @pytest.fixture
 def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    # tests/ has a module called policies, too, which another test may have imported.
-    for name in OWN:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    yield SimpleNamespace(**{name: importlib.import_module(name) for name in OWN})
-    for name in OWN:
-        sys.modules.pop(name, None)
+    with benchmark_modules(monkeypatch, OWN) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """Bounds, result entries, curves, pictures and tables of benchmarks/uam_*.py, on two hours of small fleets."""
 
 import csv
-import importlib
 import json
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benches import benchmark_modules
 from ganttlet.core.errors import InputError
 from ganttlet.uam_fleet import generate, validate
 from ganttlet_agents.evaluation.bounds import load_bounds
@@ -20,7 +18,6 @@ from ganttlet_agents.evaluation.suite import load_instances, load_suite
 from ganttlet_agents.rules.uam_fleet import run_rule
 from ganttlet_agents.solvers.uam_fleet import lp_bound
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 OWN = ("uam_bounds", "uam_quality", "uam_curves", "uam_plots", "publish_uam", "publish")
 SMALL = {"name": "captain-2024", "ports": 4, "fleet": 5, "demand": 150, "area": 30.0, "day_end": 480.0, "high": 2}
 SUITE = """
@@ -37,12 +34,8 @@ RULES = ("greedy", "random")
 
 @pytest.fixture
 def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in OWN:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    yield SimpleNamespace(**{name: importlib.import_module(name) for name in OWN})
-    for name in OWN:
-        sys.modules.pop(name, None)
+    with benchmark_modules(monkeypatch, OWN) as found:
+        yield found
 
 
 @pytest.fixture

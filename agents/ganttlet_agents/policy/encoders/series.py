@@ -14,6 +14,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 SERIES = re.compile(r"(.+)_(\d+)")
 
@@ -71,10 +72,5 @@ class SeriesEncoder(nn.Module):
 
     def _attend(self, x: Tensor) -> Tensor:
         rows, hours, width = x.shape
-        parts = self.triple(x).view(rows, hours, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q, k, v = parts.reshape(3, rows * self.heads, hours, -1).unbind(0)
-        score = torch.bmm(q / math.sqrt(q.shape[-1]), k.transpose(1, 2))
-        # A softmax by hand: PyTorch's own is slower over so few entries.
-        weight = (score - score.detach().amax(-1, keepdim=True)).exp()
-        heard = torch.bmm(weight, v) / weight.sum(-1, keepdim=True)
-        return heard.view(rows, self.heads, hours, -1).transpose(1, 2).reshape(rows, hours, width)
+        q, k, v = self.triple(x).view(rows, hours, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(rows, hours, width)
