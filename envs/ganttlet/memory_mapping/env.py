@@ -14,7 +14,7 @@ class MemoryMappingEnv(SingleEnv):
     """The mapping of a program's buffers to fast memory as a decision process: one operand or result decided per step.
 
     ## Description
-    A :class:`~ganttlet.memory_mapping.instance.Program` is a fixed sequence of T instructions on B buffers. Its U
+    A `Program` (`ganttlet.memory_mapping`) is a fixed sequence of T instructions on B buffers. Its U
     **slots** are the operands and results of the instructions, by instruction, operands first; slot k of instruction t
     moves y bytes of buffer b. A decision serves one slot, in this order, from slow or from fast memory. Where fast
     memory holds a buffer, and when it is copied, follows from the decisions. Times are in µs.

@@ -14,7 +14,7 @@ class UAMFleetEnv(SingleEnv):
     """A day of an air-taxi fleet as a decision process: one aircraft at a time flies to a port or stays.
 
     ## Description
-    A :class:`~ganttlet.uam_fleet.instance.Scenario` has V ports, K electric aircraft and H hours of demand of every
+    A `Scenario` (`ganttlet.uam_fleet`) has V ports, K electric aircraft and H hours of demand of every
     pair of ports. Whenever an aircraft is free, a decision sends it to another port or keeps it where it is. Times are
     minutes since midnight, energies kWh, money USD; hour h of time t is the whole number of hours since `day_start`.
 
