@@ -167,7 +167,7 @@ def _setting_rows(cls: Any, defaults: Any, path: str) -> list[tuple[str, str, st
     """Return a row for each field of a dataclass, followed by those of what is nested in it."""
     import dataclasses
 
-    from ganttlet_agents.training.settings import default_of
+    from ganttlet_agents.settings import default_of
 
     about, rows = _attribute_texts(cls), []
     for field in dataclasses.fields(cls):

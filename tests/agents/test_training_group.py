@@ -17,7 +17,7 @@ from ganttlet_agents.training.baseline import GroupBaseline
 from ganttlet_agents.training.buffer import GraphRolloutBuffer
 from ganttlet_agents.training.config import PPOConfig, TrainConfig
 from ganttlet_agents.training.ppo import PPOLearner
-from ganttlet_agents.training.settings import build
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.task import Task
 
 ENV = "ganttlet/JobShop-v0"

@@ -16,7 +16,7 @@ from ganttlet_agents.training.config import ImitationConfig, TrainConfig
 from ganttlet_agents.training.folder import RunFolder, read_evaluations
 from ganttlet_agents.training.imitation import Imitation, SelfLabelling, find_teacher
 from ganttlet_agents.training.loop import Trainer
-from ganttlet_agents.training.settings import build
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.validation import Validator
 
 ENV = "ganttlet/JobShop-v0"

@@ -114,6 +114,10 @@ class Train:
         console.print(f"judge it with: {judge}", markup=False, soft_wrap=True)
         return 0
 
+    def settings(self) -> TrainConfig:
+        """Return the settings of the run that this would begin."""
+        return self._new()[1]
+
     def _open(self) -> tuple[RunFolder, TrainConfig, str]:
         """Return the run to go on with, its settings and its name."""
         from ganttlet_agents.training.folder import RunFolder
@@ -129,8 +133,8 @@ class Train:
 
     def _new(self) -> tuple[None, TrainConfig, str]:
         """Return no run, the settings and the name of a new one."""
+        from ganttlet_agents.settings import build
         from ganttlet_agents.training.config import TrainConfig
-        from ganttlet_agents.training.settings import build
 
         preset, name, source, label = self._preset()
         data = dict(preset)

@@ -19,7 +19,7 @@ REFERENCES = ("best_known", "none")
 RANGE = re.compile(r"(?P<prefix>[^:]*?)(?P<first>\d+)\.\.(?P=prefix)(?P<last>\d+)(?P<tail>:.*)?")
 OPTIONS = re.compile(r"(?P<path>.+?)(?P<tail>(:[A-Za-z_]\w*=[^:]*)*)")
 
-Entry = str | Mapping[str, Any]
+Entry = str | Mapping[str, Any] | Instance
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Suite:
         about: one line on what it measures.
         family: the family's name.
         objectives: names of the objectives to judge by.
-        groups: group name -> entries; an entry is an instance's name or file, or a mapping with
-            ``generator``, ``seed`` and the generator's options. Without groups the one name is empty.
+        groups: group name -> entries; an entry is an instance's name or file, a mapping with ``generator``, ``seed``
+            and the generator's options, or an instance. Without groups the one name is empty.
         methods: method texts that run unless others are named.
         seeds: seeds handed to every method.
         reference: ``best_known``, ``none``, or the text of a method that runs first on each instance.
@@ -58,10 +58,7 @@ class Suite:
             "about": self.about,
             "family": self.family,
             "objectives": list(self.objectives),
-            "instances": {
-                group: [entry if isinstance(entry, str) else dict(entry) for entry in entries]
-                for group, entries in self.groups.items()
-            },
+            "instances": {group: [_plain(entry) for entry in entries] for group, entries in self.groups.items()},
             "methods": list(self.methods),
             "seeds": list(self.seeds),
             "reference": self.reference,
@@ -85,23 +82,37 @@ def load_suite(name: str) -> Suite:
         InputError: naming the file and the key.
     """
     config = load_config("suites", name)
-    data, source = config.data, config.source
+    return make_suite(config.name, config.source, config.folder, config.data)
+
+
+def make_suite(name: str, source: str, folder: Path | None, data: Mapping[str, Any]) -> Suite:
+    """Return the suite of a mapping with the keys KEYS.
+
+    Args:
+        name: what it is called.
+        source: the file, as errors name it.
+        folder: against which relative paths are read.
+        data: the mapping.
+
+    Raises:
+        InputError: naming ``source`` and the key.
+    """
     check_keys(source, data, KEYS)
     for key in ("family", "instances"):
         if key not in data:
             raise InputError(f"{source}: key {key!r} is missing")
     family = get_family(_text(data["family"], f"{source}: key 'family'"))
     return Suite(
-        name=config.name,
+        name=name,
         source=source,
         about=_text(data.get("about", ""), f"{source}: key 'about'"),
         family=family.name,
         objectives=_objectives(data, family, source),
-        groups=_groups(data["instances"], config.folder, source),
+        groups=_groups(data["instances"], folder, source),
         methods=tuple(_texts(data.get("methods", []), f"{source}: key 'methods'")),
         seeds=tuple(read_seeds(data.get("seeds", [0]), f"{source}: key 'seeds'")),
         reference=_reference(data.get("reference", "best_known"), source),
-        bounds=_bounds(data.get("bounds"), config.folder, source),
+        bounds=_bounds(data.get("bounds"), folder, source),
     )
 
 
@@ -162,8 +173,14 @@ def read_seeds(value: Any, what: str) -> list[int]:
     return list(seeds)
 
 
+def _plain(entry: Entry) -> Any:
+    if isinstance(entry, Instance):
+        return entry.name or entry.digest
+    return entry if isinstance(entry, str) else dict(entry)
+
+
 def _build(family: Family, entry: Entry, source: str) -> Instance:
-    if isinstance(entry, str):
+    if isinstance(entry, str | Instance):
         return family.resolve(entry)
     settings = {key: value for key, value in entry.items() if key not in ("generator", "seed")}
     try:

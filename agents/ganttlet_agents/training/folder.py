@@ -16,8 +16,8 @@ from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet.core.record import write_atomic
 from ganttlet_agents.config import read_yaml
 from ganttlet_agents.evaluation import provenance
+from ganttlet_agents.settings import build, plain
 from ganttlet_agents.training.config import TrainConfig
-from ganttlet_agents.training.settings import build, plain
 
 CONFIG, COMMAND, VERSIONS = "config.yaml", "command.txt", "versions.json"
 PROGRESS, EVALUATIONS = "progress.csv", "evaluations.jsonl"

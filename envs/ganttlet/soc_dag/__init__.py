@@ -7,6 +7,7 @@ from typing import Any, cast
 from ganttlet.core.family import Family
 from ganttlet.soc_dag.advice import advise_actions
 from ganttlet.soc_dag.application import Application
+from ganttlet.soc_dag.axes import axes
 from ganttlet.soc_dag.generator import GENERATORS, make_generator
 from ganttlet.soc_dag.instance import Workload
 from ganttlet.soc_dag.library import DATA_SETS, generate, resolve
@@ -55,5 +56,6 @@ FAMILY = Family(
     data_sets=DATA_SETS,
     beside={"latency": ("p95", "energy", "throughput"), "makespan": ("energy",)},
     advise=advise_actions,
+    axes=cast(Any, axes),
     stochastic=True,
 )

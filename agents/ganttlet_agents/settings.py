@@ -19,8 +19,9 @@ T = TypeVar("T")
 def build(cls: type[T], data: Any, where: str, base: T | None = None) -> T:
     """Return the dataclass ``cls`` made of the mapping ``data``.
 
-    A class with a method ``settled(given)`` has the last word on what follows from the keys that were given, and one
-    with ``of_number(value)`` turns a plain number into such a mapping.
+    A class with a method ``settled(given)`` has the last word on what follows from the keys that were given; one with
+    ``of_number(value)`` or ``of_text(value)`` turns a plain number or text into such a mapping. A field of type
+    ``tuple[X, ...]`` takes a list of X, or one X in place of a list of one.
 
     Args:
         cls: the dataclass.
@@ -82,6 +83,12 @@ def _value(hint: Any, value: Any, where: str, default: Any = None) -> Any:
         return {
             str(key): _value(inner, one, f"{where}.{key}") if inner is not Any else one for key, one in value.items()
         }
+    if origin is tuple:
+        inner = get_args(hint)[0]
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(
+            _value(inner, one, f"{where}, entry {at}" if len(items) > 1 else where) for at, one in enumerate(items, 1)
+        )
     if not _fits(hint, value):
         raise InputError(f"{where}: expected {_words(hint)}, got {value!r}")
     return _plain(hint, value)
@@ -91,6 +98,8 @@ def _nested(cls: Any, value: Any, where: str, default: Any) -> Any:
     number = _number(value)
     if hasattr(cls, "of_number") and _fits(float, number):
         value = cls.of_number(number)
+    if hasattr(cls, "of_text") and isinstance(value, str):
+        value = cls.of_text(value)
     return build(cls, value, where, default if isinstance(default, cls) else None)
 
 

@@ -1,0 +1,245 @@
+"""The picture of a curve: ours as solid lines, published points dashed and hollow, in the colour of the same method."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganttlet_agents.evaluation.curves.agreement import short
+from ganttlet_agents.evaluation.curves.points import Point
+from ganttlet_agents.evaluation.curves.spec import Curve, Panel
+
+SHAPES = "os^vDP*X"
+HOLLOW = "s^vDP<>hX*"
+SHORT_MARKS = {"read": "printed", "read-2nd": "second hand", "digitised": "off a figure", "run": "public code, run"}
+Looks = Mapping[str, Mapping[str, Any]]
+
+
+def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], missing: Sequence[str]) -> dict[str, bytes]:
+    """Return the picture as ``png`` and ``svg``.
+
+    Args:
+        curve: cut to its budget.
+        points, published: ours and theirs.
+        missing: lines that were not run; the legend says so.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    from matplotlib.lines import Line2D
+
+    panels = curve.content.panels
+    titles = list(dict.fromkeys([*(line.title for line in curve.content.lines), *(point.line for point in points)]))
+    looks = {title: {"color": f"C{at % 10}"} for at, title in enumerate(titles)}
+    theirs = _published_looks(curve, published, looks)
+    # Text of the SVG stays text, and equal curves give equal files.
+    with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": curve.name}):
+        size = (5.0 * len(panels) + 3.0, 4.6)
+        figure, grid = pyplot.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
+        ours: dict[str, Any] = {}
+        others: dict[str, Any] = {}
+        for axes, panel in zip(grid[0], panels, strict=True):
+            shown = [point for point in points if _shown(point, panel)]
+            known = [point for point in published if panel.published and _shown(point, panel)]
+            places = _places(panel, shown or known)
+            ours |= {"line": _lines, "bars": _bars, "box": _boxes, "scatter": _scatter}[panel.kind](
+                axes, panel, shown, looks, places
+            )
+            others |= _published(axes, panel, known, theirs, places, len({point.line for point in shown}))
+            ours |= _levels(axes, panel, points, looks)
+            _dress(axes, panel, places)
+        empty = Line2D([], [], linestyle="none")
+        ours = {title: ours[title] for title in titles if title in ours} | {
+            f"{title}: not run": empty for title in missing
+        }
+        small = {"fontsize": 8, "title_fontsize": 8, "alignment": "left"}
+        if ours:
+            figure.legend(list(ours.values()), list(ours), title="ours, measured", loc="outside right upper", **small)
+        if others:
+            figure.legend(list(others.values()), list(others), title="published", loc="outside right lower", **small)
+        found = {}
+        for kind, options in (("png", {"dpi": 110}), ("svg", {"metadata": {"Date": None}})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, **options)
+            found[kind] = buffer.getvalue()
+        pyplot.close(figure)
+    return found
+
+
+def _shown(point: Point, panel: Panel) -> bool:
+    return point.at(panel.x) is not None and point.means.get(panel.y) is not None and point.fits(panel.where)
+
+
+def _places(panel: Panel, points: Sequence[Point]) -> list[Any] | None:
+    """Return the distinct x that stand side by side, None where x is an axis of numbers."""
+    found = list(dict.fromkeys(point.at(panel.x) for point in points))
+    numbers = all(isinstance(value, int | float) for value in found)
+    if panel.kind in ("line", "scatter") and numbers:
+        return None
+    if panel.sort and points:
+        first = {point.at(panel.x): point.means[panel.y] for point in points if point.line == points[0].line}
+        return sorted(found, key=lambda place: first.get(place, 0.0))
+    return sorted(found) if numbers else found
+
+
+def _where(panel: Panel, points: Sequence[Point], places: list[Any] | None) -> list[float]:
+    return [point.at(panel.x) if places is None else places.index(point.at(panel.x)) for point in points]
+
+
+def _by_line(panel: Panel, points: Sequence[Point]) -> dict[str, list[Point]]:
+    found: dict[str, list[Point]] = {}
+    for point in points:
+        found.setdefault(point.line, []).append(point)
+    for own in found.values():
+        if all(isinstance(point.at(panel.x), int | float) for point in own):
+            own.sort(key=lambda point: point.at(panel.x))
+    return found
+
+
+def _scale(panel: Panel) -> float:
+    return 100.0 if panel.percent else 1.0
+
+
+def _ys(panel: Panel, points: Sequence[Point]) -> list[float]:
+    return [_scale(panel) * point.means[panel.y] for point in points]
+
+
+def _lines(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places: list[Any] | None) -> dict[str, Any]:
+    handles = {}
+    for title, own in _by_line(panel, points).items():
+        line = [point for point in own if not point.own]
+        xs, ys = _where(panel, line, places), _ys(panel, line)
+        if len(line) == 1 and not line[0].place.keys() - {"mark", "source"}:
+            (handles[title],) = axes.plot(xs, ys, "D", markersize=7, linestyle="none", **looks[title])
+        else:
+            (handles[title],) = axes.plot(xs, ys, linewidth=1.7, marker="o", markersize=4, **looks[title])
+        spread = [point for point in line if panel.y in point.low]
+        if spread:
+            low, high = ([_scale(panel) * part(point)[panel.y] for point in spread] for part in (_low, _high))
+            axes.fill_between(_where(panel, spread, places), low, high, alpha=0.12, linewidth=0, **looks[title])
+        for point in own:
+            if point.own:
+                axes.plot(
+                    _where(panel, [point], places),
+                    _ys(panel, [point]),
+                    "x",
+                    markersize=9,
+                    markeredgewidth=2,
+                    **looks[title],
+                )
+    return handles
+
+
+def _low(point: Point) -> Mapping[str, float]:
+    return point.low
+
+
+def _high(point: Point) -> Mapping[str, float]:
+    return point.high
+
+
+def _slot(at: int, count: int) -> tuple[float, float]:
+    """Return the offset and width of the at-th of ``count`` bars of a place."""
+    width = 0.84 / max(count, 1)
+    return -0.42 + (at + 0.5) * width, width
+
+
+def _bars(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places: list[Any] | None) -> dict[str, Any]:
+    handles, lines = {}, _by_line(panel, points)
+    for at, (title, own) in enumerate(lines.items()):
+        offset, width = _slot(at, len(lines))
+        xs = [x + offset for x in _where(panel, own, places)]
+        handles[title] = axes.bar(xs, _ys(panel, own), width, alpha=0.75, **looks[title])
+    return handles
+
+
+def _boxes(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places: list[Any] | None) -> dict[str, Any]:
+    handles, lines = {}, _by_line(panel, points)
+    for at, (title, own) in enumerate(lines.items()):
+        offset, width = _slot(at, len(lines))
+        values = [[_scale(panel) * value for value in point.values[panel.y]] for point in own]
+        xs = [x + offset for x in _where(panel, own, places)]
+        drawn = axes.boxplot(values, positions=xs, widths=0.8 * width, patch_artist=True, showmeans=True, manage_ticks=False,
+                             flierprops={"markersize": 3}, medianprops={"color": "black"},
+                             meanprops={"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgecolor": "black"})  # fmt: skip
+        for box in drawn["boxes"]:
+            box.set(facecolor=looks[title]["color"], alpha=0.7)
+        handles[title] = drawn["boxes"][0]
+    return handles
+
+
+def _scatter(
+    axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places: list[Any] | None
+) -> dict[str, Any]:
+    handles = {}
+    groups = list(dict.fromkeys(point.place.get("group", "") for point in points))
+    for title, own in _by_line(panel, points).items():
+        (handles[title],) = axes.plot(
+            _where(panel, own, places), _ys(panel, own), linewidth=1.0, alpha=0.7, **looks[title]
+        )
+        for point in own:
+            shape = SHAPES[groups.index(point.place.get("group", "")) % len(SHAPES)]
+            axes.plot(_where(panel, [point], places), _ys(panel, [point]), shape, **looks[title])
+    if len(groups) > 1:
+        shapes = [axes.plot([], [], SHAPES[at % len(SHAPES)], color="0.3")[0] for at in range(len(groups))]
+        axes.legend(shapes, [str(group) for group in groups], fontsize=8)
+    return handles
+
+
+def _levels(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks) -> dict[str, Any]:
+    """Draw points without x as horizontal lines."""
+    return {
+        point.line: axes.axhline(_ys(panel, [point])[0], linestyle="-.", linewidth=1.2, **looks[point.line])
+        for point in points
+        if not point.place and point.at(panel.x) is None and panel.y in point.means
+    }
+
+
+def _published_looks(curve: Curve, published: Sequence[Point], ours: Looks) -> Looks:
+    same = {name: line.title for line in curve.content.lines for name in line.published}
+    found = {}
+    for at, name in enumerate(dict.fromkeys(point.line for point in published)):
+        colour = ours[same[name]]["color"] if name in same else str(0.3 + 0.07 * (at % 6))
+        found[name] = {"color": colour, "marker": HOLLOW[at % len(HOLLOW)], "markersize": 5.5, "markerfacecolor": "none",
+                       "linestyle": (0, (3, 2)), "linewidth": 1.0, "zorder": 3}  # fmt: skip
+    return found
+
+
+def _published(
+    axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places: list[Any] | None, lines: int
+) -> dict[str, Any]:
+    """Draw the published points that have a place on the axes; beside bars and boxes without lines."""
+    handles = {}
+    for title, own in _by_line(panel, points).items():
+        kept = [point for point in own if places is None or point.at(panel.x) in places]
+        if not kept:
+            continue
+        look = dict(looks[title])
+        if (places is not None and all(isinstance(place, str) for place in places)) or panel.kind in ("bars", "box"):
+            look["linestyle"] = "none"
+        marks = dict.fromkeys(SHORT_MARKS[point.place["mark"]] for point in kept)
+        (handles[f"{title} ({', '.join(marks)})"],) = axes.plot(_where(panel, kept, places), _ys(panel, kept), **look)
+    return handles
+
+
+def _dress(axes: Any, panel: Panel, places: list[Any] | None) -> None:
+    axes.set_title(panel.title, fontsize=10)
+    axes.set_xlabel(panel.x_label or panel.x)
+    axes.set_ylabel((panel.y_label or panel.y) + (", %" if panel.percent and "%" not in panel.y_label else ""))
+    if places is None:
+        axes.set_xscale(panel.x_scale)
+    else:
+        long = any(len(short(place)) > 7 for place in places) and len(places) > 3
+        style = {"rotation": 25, "ha": "right", "fontsize": 7} if long else {}
+        axes.set_xticks(range(len(places)), [short(place) for place in places], **style)
+    axes.set_yscale(panel.y_scale)
+    axes.set_ylim(bottom=panel.y_min, top=panel.y_max)
+    for text, level in panel.levels.items():
+        axes.axhline(level, color="black", linewidth=0.9, linestyle=":")
+        axes.annotate(f" {text}", (0.0, level), xycoords=("axes fraction", "data"), fontsize=8, va="bottom")
+    if panel.invert:
+        axes.invert_xaxis()
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
