@@ -1,4 +1,4 @@
-"""Where our points agree with published ones: closeness, order of methods, and the curve's checks; computed, not judged by eye."""
+"""Where our points agree with published ones: closeness, order of methods, and the curve's checks."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Closeness:
 
 @dataclass(frozen=True)
 class Order:
-    """Pairs of methods at equal places: how many there are, how many ours orders as published, and the others in words."""
+    """Pairs of methods at equal places: how many, how many ours orders as published, and the others in words."""
 
     x: str
     y: str
@@ -109,9 +109,9 @@ def series(points: Sequence[Point], line: str, x: str, y: str, where: Mapping[st
     found: Series = {}
     for point in points:
         at, value = point.at(x), point.means.get(y)
-        if point.line == line and not point.own and value is not None and math.isfinite(value):
-            if at is None or where is None or point.fits(where):
-                found[at] = value
+        wanted = point.line == line and not point.own and (at is None or point.fits(where or {}))
+        if wanted and value is not None and math.isfinite(value):
+            found[at] = value
     return dict(sorted(found.items())) if all(_is_number(at) for at in found) else found
 
 
@@ -303,7 +303,7 @@ def _order(curve: Curve, panel: Panel, points: Sequence[Point], published: Seque
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Return Spearman's correlation of two sequences, ties by mean rank; None below three values or without variation."""
+    """Return Spearman's correlation, ties by mean rank; None below three values or where one does not vary."""
     if len(first) < 3:
         return None
     a, b = _ranks(first), _ranks(second)

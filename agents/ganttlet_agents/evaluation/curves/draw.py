@@ -13,6 +13,15 @@ from ganttlet_agents.evaluation.curves.spec import Curve, Panel
 SHAPES = "os^vDP*X"
 HOLLOW = "s^vDP<>hX*"
 SHORT_MARKS = {"read": "printed", "read-2nd": "second hand", "digitised": "off a figure", "run": "public code, run"}
+DIAMOND = {"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgecolor": "black"}
+BOX: Mapping[str, Any] = {
+    "patch_artist": True,
+    "showmeans": True,
+    "manage_ticks": False,
+    "flierprops": {"markersize": 3},
+    "medianprops": {"color": "black"},
+    "meanprops": DIAMOND,
+}
 Looks = Mapping[str, Mapping[str, Any]]
 
 
@@ -161,9 +170,7 @@ def _boxes(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, place
         offset, width = _slot(at, len(lines))
         values = [[_scale(panel) * value for value in point.values[panel.y]] for point in own]
         xs = [x + offset for x in _where(panel, own, places)]
-        drawn = axes.boxplot(values, positions=xs, widths=0.8 * width, patch_artist=True, showmeans=True, manage_ticks=False,
-                             flierprops={"markersize": 3}, medianprops={"color": "black"},
-                             meanprops={"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgecolor": "black"})  # fmt: skip
+        drawn = axes.boxplot(values, positions=xs, widths=0.8 * width, **BOX)
         for box in drawn["boxes"]:
             box.set(facecolor=looks[title]["color"], alpha=0.7)
         handles[title] = drawn["boxes"][0]
@@ -202,8 +209,8 @@ def _published_looks(curve: Curve, published: Sequence[Point], ours: Looks) -> L
     found = {}
     for at, name in enumerate(dict.fromkeys(point.line for point in published)):
         colour = ours[same[name]]["color"] if name in same else str(0.3 + 0.07 * (at % 6))
-        found[name] = {"color": colour, "marker": HOLLOW[at % len(HOLLOW)], "markersize": 5.5, "markerfacecolor": "none",
-                       "linestyle": (0, (3, 2)), "linewidth": 1.0, "zorder": 3}  # fmt: skip
+        marker = {"marker": HOLLOW[at % len(HOLLOW)], "markersize": 5.5, "markerfacecolor": "none"}
+        found[name] = {"color": colour, **marker, "linestyle": (0, (3, 2)), "linewidth": 1.0, "zorder": 3}
     return found
 
 

@@ -65,7 +65,7 @@ class Made:
 def make(
     curve: Curve, quick: bool, out: Path, command: str, runs: Runs, on_row: OnRow = lambda row: None, jobs: int = 1
 ) -> Made:
-    """Make a curve: ``NAME.png``, ``.svg``, ``.csv``, ``.md`` and ``.json``, and the result folder ``NAME/``, under ``out``.
+    """Make a curve: under ``out`` ``NAME.png``, ``.svg``, ``.csv``, ``.md``, ``.json`` and the result folder ``NAME/``.
 
     Points come from rows and validations of this run alone.
 
@@ -151,10 +151,17 @@ def _learning(
     if not learning.levels or not trained:
         return points, []
     first = next(iter(trained.values()))
+    groups = {name: tuple(instances) for name, instances in first.groups.items()}
     suite = Suite(
-        f"{curve.name}-levels", curve.file, curve.content.about, curve.family, (first.objective,),
-        {name: tuple(instances) for name, instances in first.groups.items()}, learning.levels, reference=first.reference,
-    )  # fmt: skip
+        name=f"{curve.name}-levels",
+        source=curve.file,
+        about=curve.content.about,
+        family=curve.family,
+        objectives=(first.objective,),
+        groups=groups,
+        methods=learning.levels,
+        reference=first.reference,
+    )
     rows, _ = _run(suite, out / curve.name, command, on_row, 1)
     for label in dict.fromkeys(row.method for row in rows):
         own = [row for row in rows if row.method == label and row.value is not None]

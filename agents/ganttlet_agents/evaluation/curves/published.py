@@ -40,6 +40,7 @@ def load_published(names: Sequence[str]) -> list[Point]:
         for column in NEEDED:
             if column not in (reader.fieldnames or ()):
                 raise InputError(f"reference: {where}: column {column!r} is missing")
+        marks: dict[str, str] = {}
         for row in reader:
             line = f"reference: {where}, line {reader.line_num}"
             if None in row or any(value is None for value in row.values()):
@@ -57,7 +58,10 @@ def load_published(names: Sequence[str]) -> list[Point]:
                     places[column] = cell
                 else:
                     means[column] = number
-            points.append(Point(row["method"], places, 0, means))
+            # What the file gives first keeps the method's name; "ETF (run)" are the same method's points of other origin.
+            first = marks.setdefault(row["method"], row["mark"])
+            named = row["method"] if row["mark"] == first else f"{row['method']} ({row['mark']})"
+            points.append(Point(named, places, 0, means))
     return points
 
 

@@ -171,7 +171,8 @@ class Budget:
         without: names of lines that are drawn as not run.
         methods: name of a line -> its method under this budget.
         over: place -> values, in place of those of the lines and of ``after``.
-        train: settings of a training run (``time_limit``, …) over those of its preset. Its run is another one, NAME-quick.
+        train: settings of a training run (``time_limit=…``) over those of its preset; its run is another one,
+            NAME-quick.
     """
 
     instances: int | None = None
@@ -228,8 +229,8 @@ class Content:
         suite: name of a suite; without it the file gives the suite's keys itself, or ``learning``.
         lines: lines of the curve.
         panels: pairs of axes.
-        places: what tells points of a line apart beside ``over``: facts of the family's ``axes``, ``group``, ``instance``,
-            or keys of ``by_group``.
+        places: what tells points of a line apart beside ``over``: facts of the family's ``axes``, ``group``,
+            ``instance``, or keys of ``by_group``.
         by_group: place -> group -> its number or text.
         mean: over instances, one of MEANS.
         paired: True if a point counts only instances that all lines have there.

@@ -43,7 +43,7 @@ def describe(curve: Curve, agreement: Agreement, published: Sequence[Point], fac
         ]
         parts += [_distance(one) for one in agreement.close]
     for order in agreement.orders:
-        words = f"Of {order.pairs} pairs of methods at equal {order.x}, {order.agreed} are ordered by {order.y} as published."
+        words = f"Of {order.pairs} pairs of methods at equal {order.x}, {order.agreed} stand by {order.y} as published."
         parts += ["", words + (f" Not so: {'; '.join(order.others)}." if order.others else "")]
     if agreement.missing:
         parts += ["", f"Not run: {', '.join(agreement.missing)}."]
