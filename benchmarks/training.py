@@ -41,10 +41,10 @@ from ganttlet_agents.policy.checkpoint import Card, LoadedPolicy
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.policy.schema import Schema
 from ganttlet_agents.search import decode_many
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.config import TrainConfig
 from ganttlet_agents.training.ppo import PPOLearner
 from ganttlet_agents.training.seeds import validation_seed
-from ganttlet_agents.settings import build
 from ganttlet_agents.training.task import Task
 
 HERE = Path(__file__).parent

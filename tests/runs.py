@@ -6,10 +6,10 @@ import signal
 
 import torch
 
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.config import TrainConfig
 from ganttlet_agents.training.folder import RunFolder, read_evaluations
 from ganttlet_agents.training.loop import Trainer
-from ganttlet_agents.settings import build
 
 FIT = {"batch_size": 32, "n_epochs": 2}
 TEACHER = {"teacher": "rule:spt:best_of=2", "instances": 4, "fit": FIT}

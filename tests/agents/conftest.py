@@ -146,6 +146,8 @@ FAMILY = Family(
     generators={"uniform": "sizes 1 to 8"},
     presets={"plain": {"depth": 1}},
     beside={"count": ("slack",)},
+    axes=lambda sack: {"items": float(len(sack.size))},
+    after={"late": lambda sack, packing, seconds, options: {"count": float(packing.take.sum()) - options["delay"]}},
 )
 
 

@@ -16,10 +16,10 @@ pytest.importorskip("stable_baselines3")
 from ganttlet_agents.policy.checkpoint import load_checkpoint  # noqa: E402
 from ganttlet_agents.policy.config import NetworkConfig  # noqa: E402
 from ganttlet_agents.policy.decoder import Glimpse  # noqa: E402
+from ganttlet_agents.settings import build  # noqa: E402
 from ganttlet_agents.training.config import TrainConfig  # noqa: E402
 from ganttlet_agents.training.folder import RunFolder  # noqa: E402
 from ganttlet_agents.training.loop import Trainer  # noqa: E402
-from ganttlet_agents.settings import build  # noqa: E402
 from policies import close, enlarge, linear, make_network, make_spec, play, random_obs, tensors  # noqa: E402
 
 NODES = (Segment("place", 3), Segment("task", 2, "task"), Segment("context", 2))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ganttlet.core.errors import InputError
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.config import ImitationConfig, Schedule, TrainConfig
 from ganttlet_agents.training.imitation import Imitation, find_teacher
 from ganttlet_agents.training.loop import Trainer
-from ganttlet_agents.settings import build
 
 DRAW = {"name": "uniform", "jobs": 4, "machines": 3}
 WORK = 2  # column of the job's remaining work

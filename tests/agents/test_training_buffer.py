@@ -11,12 +11,12 @@ from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.vec_env import VecCheckNan, VecMonitor
 
 from ganttlet.core.rng import random_legal
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.adapter import BatchVecEnv, Played
 from ganttlet_agents.training.buffer import GraphRolloutBuffer
 from ganttlet_agents.training.config import PPOConfig
 from ganttlet_agents.training.draws import sample_actions, sorted_batches
 from ganttlet_agents.training.ppo import PPOLearner
-from ganttlet_agents.settings import build
 from ganttlet_agents.training.task import Task
 
 ENV = "ganttlet/JobShop-v0"

@@ -12,12 +12,12 @@ from ganttlet.core.rng import random_legal
 from ganttlet_agents.policy.config import NetworkConfig
 from ganttlet_agents.policy.network import GraphPolicy
 from ganttlet_agents.policy.schema import Schema
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.adapter import BatchVecEnv, Played
 from ganttlet_agents.training.baseline import GroupBaseline
 from ganttlet_agents.training.buffer import GraphRolloutBuffer
 from ganttlet_agents.training.config import PPOConfig, TrainConfig
 from ganttlet_agents.training.ppo import PPOLearner
-from ganttlet_agents.settings import build
 from ganttlet_agents.training.task import Task
 
 ENV = "ganttlet/JobShop-v0"

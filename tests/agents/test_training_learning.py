@@ -12,11 +12,11 @@ from ganttlet.core.rng import random_legal
 from ganttlet.job_shop import Schedule
 from ganttlet_agents import load_policy
 from ganttlet_agents.evaluation.methods import Outcome
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.config import ImitationConfig, TrainConfig
 from ganttlet_agents.training.folder import RunFolder, read_evaluations
 from ganttlet_agents.training.imitation import Imitation, SelfLabelling, find_teacher
 from ganttlet_agents.training.loop import Trainer
-from ganttlet_agents.settings import build
 from ganttlet_agents.training.validation import Validator
 
 ENV = "ganttlet/JobShop-v0"

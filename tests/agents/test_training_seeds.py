@@ -8,9 +8,9 @@ from ganttlet.core.errors import InputError
 from ganttlet.job_shop import env as job_shop_env
 from ganttlet_agents.config import config_names, config_root, load_config
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.config import TrainConfig
 from ganttlet_agents.training.seeds import MOST, SCALE_INDEX, STRIDE, VALIDATION, training_seed, validation_seed
-from ganttlet_agents.settings import build
 from ganttlet_agents.training.task import EPISODES, Task
 
 KINDS = sorted(entry.name for entry in config_root().joinpath("train").iterdir() if entry.is_dir())

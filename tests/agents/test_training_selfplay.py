@@ -8,10 +8,10 @@ pytest.importorskip("stable_baselines3")
 
 from ganttlet.core.errors import InputError
 from ganttlet_agents.policy.checkpoint import LoadedPolicy, load_checkpoint
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.config import TrainConfig
 from ganttlet_agents.training.loop import Trainer
 from ganttlet_agents.training.selfplay import OBSERVED, POLICY, RETURNS, Recent, SelfPlay
-from ganttlet_agents.settings import build
 from runs import config_of, train
 
 SHOP = {

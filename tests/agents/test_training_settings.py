@@ -8,10 +8,10 @@ import yaml
 
 from ganttlet.core.errors import InputError
 from ganttlet_agents.config import config_names, config_root, load_config
+from ganttlet_agents.settings import build, plain
 from ganttlet_agents.training.config import PPOConfig, Schedule, TrainConfig
 from ganttlet_agents.training.folder import dump_yaml
 from ganttlet_agents.training.schedules import PROFILES, scheduled
-from ganttlet_agents.settings import build, plain
 
 ENV = "ganttlet/JobShop-v0"
 KINDS = sorted(entry.name for entry in config_root().joinpath("train").iterdir() if entry.is_dir())

@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 
 from ganttlet.core.errors import InputError
 from ganttlet_agents.policy.checkpoint import load_checkpoint
+from ganttlet_agents.settings import build
 from ganttlet_agents.training.config import TrainConfig
 from ganttlet_agents.training.loop import Trainer
-from ganttlet_agents.settings import build
 from runs import FIT, judged, progress, train
 
 TEACHER = {"teacher": "rule:greedy", "instances": 4, "n_timesteps": 60, "fit": FIT}

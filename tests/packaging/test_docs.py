@@ -14,9 +14,9 @@ from ganttlet_agents.cli.commands import parse
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
 from ganttlet_agents.programs.commands import parse as parse_programs
+from ganttlet_agents.settings import plain
 from ganttlet_agents.training.config import TrainConfig
 from ganttlet_agents.training.folder import COLUMNS
-from ganttlet_agents.settings import plain
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -89,7 +89,8 @@ class CurveCommand:
                 tell(f"failed: {row.instance} {row.method} seed {row.seed}: {row.error}")
 
         budget = "--quick" if self.quick else ""
-        command = " ".join(["python evaluate.py curve", curve.name, budget]).strip()
+        name = curve.name if curve.name in config_names(KIND) else curve.file
+        command = " ".join(["python evaluate.py curve", name, budget]).strip()
         runs = runs_of(curve, self.log_folder, self.quick, tell)
         made = make(curve, self.quick, out, command, runs, on_row)
         tell(f"{made.seconds:.1f} s, {made.files['png']}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ganttlet.core.errors import check_choice
 from ganttlet.core.family import Family, family_names, get_family
 from ganttlet_agents.config import config_names
+from ganttlet_agents.evaluation.curves.load import KIND, load_curve
 from ganttlet_agents.evaluation.methods import MethodType, method_types
 from ganttlet_agents.evaluation.suite import load_suite
 from ganttlet_agents.evaluation.tables import make_console, print_texts
@@ -14,15 +15,15 @@ from ganttlet_agents.policy.shipped import shipped_names
 
 Rows = list[tuple[str, ...]]
 PLURALS = {"policy": "policies", "search": "searches"}
-SECTIONS = ("envs", "methods", "suites", "presets", "generators")
+SECTIONS = ("envs", "methods", "suites", "curves", "presets", "generators")
 
 
 @dataclass(frozen=True)
 class List:
-    """List environments, methods (rules, solvers, …) with their options, suites, presets and generators."""
+    """List environments, methods (rules, solvers, …) with their options, suites, curves, presets and generators."""
 
     only: tuple[str, ...] = ()
-    """Sections to show: envs, methods (or one kind, such as rule), suites, presets, generators."""
+    """Sections to show: envs, methods (or one kind, such as rule), suites, curves, presets, generators."""
     family: str | None = None
     """Show one family only."""
 
@@ -46,6 +47,8 @@ class List:
         if self._shows("suites"):
             titles = ("suite", "family", "instances", "about")
             print_texts(console, "suites", titles, _suites([family.name for family in families]))
+        if self._shows("curves"):
+            print_texts(console, "curves", ("curve", "family", "about"), _curves([family.name for family in families]))
         if self._shows("presets"):
             print_texts(console, "presets", ("preset", "family", "environment arguments"), _presets(families))
         if self._shows("generators"):
@@ -84,6 +87,11 @@ def _suites(families: list[str]) -> Rows:
             count = sum(len(entries) for entries in suite.groups.values())
             rows.append((name, suite.family, str(count), suite.about))
     return rows
+
+
+def _curves(families: list[str]) -> Rows:
+    found = [load_curve(name) for name in config_names(KIND)]
+    return [(curve.name, curve.family, curve.content.about) for curve in found if curve.family in families]
 
 
 def _presets(families: list[Family]) -> Rows:

@@ -58,7 +58,7 @@ def load_published(names: Sequence[str]) -> list[Point]:
                     places[column] = cell
                 else:
                     means[column] = number
-            # What the file gives first keeps the method's name; "ETF (run)" are the same method's points of other origin.
+            # A method of two origins is two lines: what the file gives first keeps its name, the other is "ETF (run)".
             first = marks.setdefault(row["method"], row["mark"])
             named = row["method"] if row["mark"] == first else f"{row['method']} ({row['mark']})"
             points.append(Point(named, places, 0, means))
