@@ -404,6 +404,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     **publish_allocation.regions(table),
     **publish_programs.regions(table),
     **publish_uam.regions(table),
+    **publish_curves.regions(table),
 }
 
 

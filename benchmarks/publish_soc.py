@@ -1,14 +1,14 @@
-"""The tables of SoC task graphs, written into the pages by publish.py from benchmarks/results/soc_*.json and .csv."""
+"""The tables of SoC task graphs, written into the pages by publish.py from benchmarks/results/soc_*.json."""
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
-from math import sqrt
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from publish_curves import pointwise
 
 RESULTS = Path(__file__).parent / "results"
 Table = Callable[[Sequence[str], Sequence[Sequence[object]]], str]
@@ -18,19 +18,8 @@ SHORT = ("rule:etf", "rule:met", "rule:heft_rt", "rule:heft", "rule:sjf:late=tru
 SHORT_RATES = ("5 jobs/ms", "10 jobs/ms", "15.4 jobs/ms", "20 jobs/ms")
 BESIDE_POLICIES = ("rule:heft", "rule:sjf:late=true")
 OTHERS = ("soc_noise", "soc_platforms", "soc_without", "soc_alone")
-# curve -> (published method, ours)
-COMPARED: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "ds3_12a": (("ETF", "rule:etf"),),
-    "ds3_12b": (("ETF", "rule:etf"),),
-    "il": (("Oracle (ETF)", "rule:etf"),),
-    "scalability": (("ETF", "rule:etf"), ("EFT", "rule:eft"), ("MET", "rule:met"), ("HEFT_RT", "rule:heft_rt"),
-                    ("random", "rule:random")),
-    "frequency": (("ETF", "rule:etf"), ("EFT", "rule:eft"), ("MET", "rule:met"), ("HEFT_RT", "rule:heft_rt")),
-    "noise_top": (("ETF", "rule:etf:stale=true"), ("EFT", "rule:eft:stale=true"), ("MET", "rule:met"),
-                  ("HEFT_RT", "rule:heft_rt")),
-}  # fmt: skip
-PLACES = ("rate", "std", "applications", "capacity")
-READ = {"digitised": "figure, by eye", "run": "public code, run"}
+# Without the energy and the noise of the 16-PE chip, of which nothing is published.
+COMPARED = ("soc_ds3_12a", "soc_ds3_12b", "soc_il", "soc_scalability", "soc_frequency", "soc_noise_top")
 
 
 def rows_of(suite: str, runs: bool | None = False) -> dict[str, dict[str, Row]]:
@@ -189,67 +178,12 @@ def engine(table: Table) -> str:
     return "\n\n".join([*parts, f"Made by `{data['command']}` on {data['machine']}."])
 
 
-def points(name: str) -> list[dict[str, Any]]:
-    """Return the rows of benchmarks/results/soc_NAME.csv."""
-    path = RESULTS / f"soc_{name}.csv"
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def published(table: Table) -> str:
-    """Return our latencies beside published ones at the same places."""
-    lines = []
-    for curve, pairs in COMPARED.items():
-        if not (RESULTS / f"soc_{curve}.csv").is_file():
-            continue
-        rows = points(curve)
-        for theirs in (row for row in rows if row["mark"] in READ):
-            name = next((mine for method, mine in pairs if method == theirs["method"]), None)
-            found = _ours_at(theirs, [row for row in rows if row["mark"] == "measured" and row["method"] == name])
-            if found is not None:
-                value, error = found
-                other = float(theirs["latency"])
-                where = ", ".join(f"{key} {float(theirs[key]):.3g}" for key in PLACES if theirs.get(key))
-                lines.append([f"{curve}: {where}", theirs["method"], f"`{name}`", READ[theirs["mark"]], f"{other:g}",
-                              f"{value:.1f} ± {error:.1f}", f"{100 * (value / other - 1):+.1f}"])  # fmt: skip
-    if not lines:
-        return NONE
-    head = ["curve", "published", "ours", "how it was read", "published value", "ours ± standard error", "%"]
-    command = "Made by `python benchmarks/soc_curves.py`; sources: `configs/curves/reference/soc_*.csv`."
-    return "\n\n".join([table(head, lines), command])
-
-
-def _ours_at(theirs: Mapping[str, str], ours: Sequence[Mapping[str, str]]) -> tuple[float, float] | None:
-    """Return our latency and its standard error at a published point; between two rates of ours, interpolated."""
-    found = {
-        _at(row): (float(row["latency"]), float(row["latency_sd"]) / sqrt(float(row["instances"]))) for row in ours
-    }
-    if _at(theirs) in found:
-        return found[_at(theirs)]
-    if not theirs.get("rate") or not ours:
-        return None
-    rate = float(theirs["rate"])
-    below = [row for row in ours if float(row["rate"]) <= rate]
-    above = [row for row in ours if float(row["rate"]) >= rate]
-    if not below or not above:
-        return None
-    low, high = max(below, key=lambda row: float(row["rate"])), min(above, key=lambda row: float(row["rate"]))
-    share = (rate - float(low["rate"])) / (float(high["rate"]) - float(low["rate"]))
-    ends = found[_at(low)], found[_at(high)]
-    return ends[0][0] + share * (ends[1][0] - ends[0][0]), max(ends[0][1], ends[1][1])
-
-
-def _at(row: Mapping[str, str]) -> tuple[str, ...]:
-    """Return where a point lies, rates to two digits: figures name gaps of 150 µs 6.7 jobs/ms."""
-    return tuple(f"{float(row[key]):.2g}" if row.get(key) else "" for key in PLACES)
-
-
 def regions(table: Table) -> dict[tuple[str, str], Callable[[], str]]:
     """Return (page, region) -> its content."""
     return {
         ("README.md", "soc_latency"): lambda: mix(table, SHORT, SHORT_RATES),
         ("docs/environments/soc_dag.md", "soc_short"): lambda: mix(table, SHORT, SHORT_RATES),
-        ("docs/results.md", "soc_published"): lambda: published(table),
+        ("docs/results.md", "soc_published"): lambda: pointwise(table, COMPARED),
         ("docs/results.md", "soc_mix"): lambda: mix(table),
         ("docs/results.md", "soc_others"): lambda: others(table),
         ("docs/results.md", "soc_policies"): lambda: policies(table),

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import yaml
-from runs import BASE
 
 from ganttlet.core.errors import InputError
 from ganttlet_agents.cli import main
@@ -13,6 +12,7 @@ from ganttlet_agents.evaluation.curves.load import KIND, load_curve
 from ganttlet_agents.evaluation.curves.points import ROW_COLUMNS
 from ganttlet_agents.evaluation.curves.spec import methods_of
 from ganttlet_agents.evaluation.methods import parse_methods
+from runs import BASE
 
 SUITE = """\
 about: gap of two rules

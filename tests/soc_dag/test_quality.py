@@ -1,8 +1,6 @@
-"""Curves and quality tables of the family: means and paired differences, published points, pictures and pages."""
+"""Quality tables of the family: means, paired differences, pages."""
 
-import csv
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,13 +10,11 @@ import pytest
 from benches import BENCHMARKS, benchmark_modules
 from ganttlet.core.errors import InputError
 from ganttlet.soc_dag import resolve, validate
-from ganttlet_agents.config import config_names
 from ganttlet_agents.evaluation.methods import BoundMethod, MethodType, parse_methods
-from ganttlet_agents.evaluation.suite import load_suite
 from ganttlet_agents.policy.methods import Decoding, PolicyMethod
 from ganttlet_agents.rules.soc_dag import run_rule
 
-OWN = ("soc_curves", "soc_plots", "soc_quality", "publish_soc", "policies")
+OWN = ("soc_quality", "publish_soc", "publish_curves", "policies")
 SUITE = """
 about: two rates, two seeds
 family: soc_dag
@@ -42,95 +38,12 @@ def suite(tmp_path):
     return str(path)
 
 
-def rows_of(path):
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def latencies(bench, suite, rule):
     """Group -> latencies of a rule, by the validator."""
     return {
         group: [validate(one, run_rule(rule, one)[0]).values["latency"] for one in instances]
         for group, instances in bench.soc_quality.groups_of(suite).items()
     }
-
-
-def test_points_are_means_over_the_instances_of_a_group(bench, suite):
-    points = bench.soc_curves.measure(bench.soc_curves.Curve(suite, bench.soc_curves.by_rate), ["rule:eft"], None)
-    assert [(one["method"], one["group"], one["rate"]) for one in points] == [
-        (method, *place) for method in ("rule:etf", "rule:met", "rule:eft") for place in (("slow", 10), ("fast", 40))
-    ]
-    for one in points:
-        values = latencies(bench, suite, one["method"].removeprefix("rule:"))[one["group"]]
-        assert one["latency"] == pytest.approx(np.mean(values), abs=1e-4)
-        assert one["latency_sd"] == pytest.approx(np.std(values, ddof=1), abs=1e-3)
-        assert one["instances"] == 2
-    (first, *_) = bench.soc_curves.measure(bench.soc_curves.Curve(suite, bench.soc_curves.by_rate), [], 1)
-    assert (first["instances"], first["latency_sd"]) == (1, 0)
-    assert first["latency"] == pytest.approx(latencies(bench, suite, "etf")["slow"][0], abs=1e-4)
-
-
-def test_a_quick_curve_writes_its_points_picture_and_command(bench, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["soc_curves.py", "--quick", "--only", "frequency,noise_top"])
-    bench.soc_curves.main(sys.argv[1:])
-    folder = tmp_path / "results" / "soc_curves"
-    for name in ("frequency", "noise_top"):
-        rows, curve = rows_of(folder / f"soc_{name}.csv"), bench.soc_curves.CURVES[name]
-        ours = [row for row in rows if row["mark"] == "measured"]
-        wanted = load_suite(curve.suite)
-        assert len(ours) == len(wanted.methods) * len(wanted.groups)
-        assert {row["instances"] for row in ours} == {"2"}
-        assert len(rows) - len(ours) == len(bench.soc_curves.published(curve.reference))
-        assert (folder / f"soc_{name}.png").read_bytes().startswith(b"\x89PNG")
-    notes = json.loads((folder / "soc_curves.json").read_text(encoding="utf-8"))
-    assert notes["frequency"]["command"] == "python benchmarks/soc_curves.py --quick --only frequency,noise_top"
-    assert {row["rate"] for row in rows_of(folder / "soc_frequency.csv") if row["mark"] == "measured"} == {
-        "40.0", "20.0", "13.333", "10.0",
-    }  # fmt: skip
-
-
-def test_curves_scatter_and_lines_are_drawn_with_what_there_is(bench, tmp_path):
-    points = [
-        {"method": "rule:etf", "group": group, "latency": x, "energy": y, "applications": 5, "capacity": 3 + at}
-        | {"completed": 9.0, "rate": at}
-        for at, (group, x, y) in enumerate((("A", 200.0, 5.0), ("B", 400.0, 3.0)))
-    ]
-    for name in ("energy", "scalability", "ds3_12a"):
-        bench.soc_plots.draw(name, points, [], tmp_path / f"{name}.png")
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_published_points_take_the_place_and_colour_of_the_same_rule(bench):
-    plots = bench.soc_plots
-    ours = {"rule:etf": {"color": "C0"}, "rule:etf:stale=true": {"color": "C1"}, "rule:met": {"color": "C2"}}
-    assert plots._same("Oracle (ETF)", ours) == "rule:etf:stale=true"
-    assert plots._same("MET", ours) == "rule:met"
-    assert plots._same("DeepSoCS", ours) is None
-    references = [{"method": "MET", "mark": "run"}, {"method": "DeepSoCS", "mark": "digitised"}]
-    looks = plots._published_looks(references, ours)
-    assert [looks[name]["color"] for name in ("MET (public code, run)", "DeepSoCS (figure, by eye)")] == ["C2", "0.35"]
-    panel = plots.PANELS["frequency"][0]
-    points = [{"method": name, "rate": rate, "latency": 9.0} for name in ("a", "b") for rate in (10.0, 40.0)]
-    width = 0.84 / 3
-    for name, at in (("a", 0), ("b", 1), (None, 2)):
-        assert plots._bar(panel, points, name, 39.0) == pytest.approx(1 - 0.42 + (at + 0.5) * width)
-    assert plots._said("rule:met", panel, [{"latency": 200.0}, {"latency": 149.0}]) == "rule:met"
-    assert plots._said("rule:met", panel, [{"latency": 200.0}]) == "rule:met: above"
-
-
-def test_every_curve_has_its_suite_its_panels_and_sound_published_rows(bench):
-    curves = bench.soc_curves.CURVES
-    assert {curve.suite for curve in curves.values()} <= set(config_names("suites"))
-    assert set(curves) == set(bench.soc_plots.PANELS)
-    for curve in curves.values():
-        assert load_suite(curve.suite).family == "soc_dag"
-        for row in bench.soc_curves.published(curve.reference):
-            assert row["mark"] in ("digitised", "run")
-            assert row["source"]
-            assert isinstance(row["latency"], float)
-    with pytest.raises(SystemExit, match="--only: unknown value 'fig13'; expected one of ds3_12a"):
-        bench.soc_curves.main(["--only", "fig13"])
 
 
 def test_quality_rows_are_paired_with_etf_seed_by_seed(bench, suite, tmp_path):
@@ -244,7 +157,7 @@ def test_pages_say_what_is_not_measured(bench, pages):
         "soc_policies",
         "soc_static",
     }
-    assert {make() for make in made.values()} == {"Not measured yet."}
+    assert {make() for name, make in made.items() if name != "soc_published"} == {"Not measured yet."}
     for page, name in bench.publish_soc.regions(table):
         text = (BENCHMARKS.parent / page).read_text(encoding="utf-8")
         assert text.count(f"<!-- {name}:start -->") == text.count(f"<!-- {name}:end -->") == 1
@@ -286,22 +199,3 @@ def test_whole_graphs_are_shown_over_the_solver(pages):
     )
     assert "`rule:heft`; 1.300" in made["soc_static"]()
     assert "proved optimal by `solver:cpsat:time=5`; 2/20" in made["soc_static"]()
-
-
-def test_published_points_stand_beside_ours_at_the_same_place_or_between_two(bench, pages, tmp_path):
-    def point(rate, latency, method="rule:etf"):
-        return {"method": method, "rate": rate, "latency": latency, "latency_sd": 2.0, "instances": 4}
-
-    def theirs(rate, method="ETF"):
-        return {"method": method, "rate": rate, "latency": 100.0, "mark": "digitised", "source": "s"}
-
-    for curve, rows in {
-        "ds3_12a": [theirs(6.7), theirs(30), theirs(6.7, "MET")],
-        "il": [theirs(9.0, "Oracle (ETF)")],
-    }.items():
-        ours = [point(6.667, 110.0), point(10.0, 130.0), point(6.667, 1.0, "rule:met")]
-        bench.soc_curves.write_csv(tmp_path / f"soc_{curve}.csv", ours, rows)
-    lines = pages()["soc_published"]().splitlines()[1:3]
-    assert lines[0] == "ds3_12a: rate 6.7; ETF; `rule:etf`; figure, by eye; 100; 110.0 ± 1.0; +10.0"
-    assert lines[1] == "il: rate 9; Oracle (ETF); `rule:etf`; figure, by eye; 100; 124.0 ± 1.0; +24.0"
-    assert len(pages()["soc_published"]().splitlines()) == 5
