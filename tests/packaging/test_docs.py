@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ganttlet.core.family import family_names, get_family
 from ganttlet_agents.cli.commands import parse
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
@@ -78,6 +79,26 @@ def test_named_files_exist(page: Path) -> None:
     missing = {path for path in snippets if not (ROOT / path).is_file()}
     missing |= {path for path in links if not (page.parent / path).exists()}
     assert missing == set()
+
+
+FAMILY_PAGES = sorted((ROOT / "docs" / "environments").glob("*.md"))
+HEADINGS = ["What is reconstructed", "What differs from the papers", "Sources"]
+
+
+@pytest.mark.parametrize("page", FAMILY_PAGES, ids=lambda page: page.stem)
+def test_a_family_page_says_what_is_built_and_how_its_sources_are_known(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    family = get_family(page.stem)
+    for env_id in family.env_ids:
+        assert f"`{env_id}`" in text
+    shown = re.findall(r"\{\{ docstring (\S+):\w+Env \}\}", text)
+    assert len(shown) == len(family.env_ids)
+    assert [name for name in re.findall(r"(?m)^## (.+)$", text) if name in HEADINGS] == HEADINGS
+    assert "| how it is known |" in text.partition("## Sources\n")[2]
+
+
+def test_every_family_has_a_page() -> None:
+    assert {page.stem for page in FAMILY_PAGES} == set(family_names())
 
 
 def test_every_example_is_shown() -> None:
