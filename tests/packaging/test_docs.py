@@ -3,12 +3,14 @@
 import ast
 import re
 import shlex
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from markdown.extensions.toc import slugify, unique
 
 from ganttlet.core.family import family_names, get_family
 from ganttlet_agents.cli.commands import parse
@@ -79,6 +81,23 @@ def test_named_files_exist(page: Path) -> None:
     missing = {path for path in snippets if not (ROOT / path).is_file()}
     missing |= {path for path in links if not (page.parent / path).exists()}
     assert missing == set()
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, those that come from docstrings included; repeated ones are numbered."""
+    text = hooks().on_page_markdown(page.read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for heading in re.findall(r"(?m)^#+ +(.+?) *#*$", BLOCK.sub("", text)):
+        unique(slugify(re.sub(r"[`*]|\]\([^)]*\)", "", heading), "-"), found)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_anchors_of_links_exist(page: Path) -> None:
+    """MkDocs checks those of its own pages; README.md is none of them, and is read on its own."""
+    links = re.findall(r"\]\(([^)#:\s]*)#([^)\s]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8")))
+    assert [link for link in links if link[1] not in anchors((page.parent / link[0]) if link[0] else page)] == []
 
 
 FAMILY_PAGES = sorted((ROOT / "docs" / "environments").glob("*.md"))
