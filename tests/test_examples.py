@@ -18,6 +18,7 @@ CASES = {
     "cleanrl_like.py": (["3"], r"update 2: mean makespan"),
     "pyg.py": ([], r"'op': \(288, 32\)"),
     "trained_policy.py": ([], r"makespan 1\d{3}"),
+    "job_shop_rule.py": ([], r"ta01: steep 1449, spt_twkr 1423"),
     "flow_planner.py": (["nyc:fleet=10:day_end=480"], r"planner \d{4} USD, \d+ flights .*; greedy \d{4} USD"),
     "own_instance.py": (["chart.svg"], r"optimum .*'weighted_tardiness': 7\.0.* optimal"),
     "torchrl_env.py": (["2"], r"random: 36 legal steps(.*\n)+update 1: mean return -\d+"),

@@ -4,7 +4,8 @@ import ast
 import re
 import shlex
 from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -118,6 +119,27 @@ def test_a_family_page_says_what_is_built_and_how_its_sources_are_known(page: Pa
 
 def test_every_family_has_a_page() -> None:
     assert {page.stem for page in FAMILY_PAGES} == set(family_names())
+
+
+PART = re.compile(r"`((?:agents|benchmarks|configs|docs|envs|examples|tests)/[\w./-]+)`")
+GROUPS = {"ganttlet.families", "ganttlet.methods"}  # of entry points
+DOTTED = re.compile(r"`(ganttlet(?:_agents)?(?:\.\w+)+)`")
+
+
+def is_there(dotted: str) -> bool:
+    """Return whether a dotted name is a module, or what a module has."""
+    head, _, name = dotted.rpartition(".")
+    try:
+        return find_spec(dotted) is not None or hasattr(import_module(head), name)
+    except ModuleNotFoundError:
+        return hasattr(import_module(head), name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_files_and_names_in_sentences_exist(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    assert [name for name in PART.findall(text) if not (ROOT / name).exists()] == []
+    assert [name for name in set(DOTTED.findall(text)) - GROUPS if not is_there(name)] == []
 
 
 def test_every_example_is_shown() -> None:
