@@ -91,7 +91,7 @@ def tardiness() -> str:
 
 
 def speed_short() -> str:
-    """The table of README.md."""
+    """The table of README.md and the first of docs/benchmarks.md."""
     ours = load("engine")
     rows = []
     for name, row in ours["jssenv"].items():
@@ -107,13 +107,15 @@ def speed_short() -> str:
         f"{single['gym.make / jssenv']:.1f} × JSSEnv. Timing `nondelay`, except in the last column, which plays "
         "JSSEnv's own decision process."
     )
-    return f"{table(head, rows)}\n\n{words}"
+    return (
+        f"{table(head, rows)}\n\n{words}\n\nMade by `{ours['command']}` on {ours['machine']}, Python {ours['python']}."
+    )
 
 
 def speed() -> str:
     """The tables of docs/benchmarks.md."""
     ours = load("engine")
-    parts = [speed_short(), f"Made by `{ours['command']}` on {ours['machine']}, Python {ours['python']}."]
+    parts = [speed_short()]
     rows = [
         [name, f"{row['copies']:,}", f"{row['jumanji']:,}", f"{row['ratio']:.0f} ×"]
         for name, row in ours["jumanji"].items()
@@ -169,12 +171,13 @@ def policy_table(suite: str, prefixes: Sequence[str]) -> str:
             seconds = f"{row['training']['run seconds']:,.0f}"
             by_size = [f"{row['gap'][size]:.1f}" for size in sizes]
             name = f"{key[0]}, seed {row['seed']}, {decoding(row)}"
-            lines.append([name, *by_size, f"{row['mean gap']:.2f}", seconds, f"{row['seconds per row']:.2g}"])
+            learned = f"{row['training']['run decisions']:,}"
+            lines.append([name, *by_size, f"{row['mean gap']:.2f}", seconds, learned, f"{row['seconds per row']:.2g}"])
         if len(own) > 1:
             by_size = [f"**{statistics.mean(row['gap'][size] for row in own):.1f}**" for size in sizes]
             whole = f"**{statistics.mean(row['mean gap'] for row in own):.2f}**"
-            lines.append([f"**{key[0]}, mean of {len(own)} seeds, {decoding(own[0])}**", *by_size, whole, "", ""])
-    return table(["run", *sizes, "mean", "trained, s", "s per instance"], lines)
+            lines.append([f"**{key[0]}, mean of {len(own)} seeds, {decoding(own[0])}**", *by_size, whole, "", "", ""])
+    return table(["run", *sizes, "mean", "trained, s", "decisions", "s per instance"], lines)
 
 
 def policy_commands(rows: Sequence[dict[str, Any]]) -> str:
@@ -183,7 +186,19 @@ def policy_commands(rows: Sequence[dict[str, Any]]) -> str:
     judged = dict.fromkeys(re.sub(r"policy:[^:]+:", "policy:RUN:", row["evaluate"]) for row in rows)
     lines = ["Trained by " + ", ".join(trained) + ";"]
     lines.append("judged by " + ", ".join(f"`{command}`" for command in judged) + ";")
-    return "\n".join([*lines, f"on {rows[0]['device']}, PyTorch {rows[0]['versions']['torch']}."])
+    lines.append(f"on {rows[0]['device']}, PyTorch {rows[0]['versions']['torch']}. {rows_made_by(rows)}")
+    return "\n".join(lines)
+
+
+def rows_made_by(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the commands that wrote rows into policies.json."""
+    decodes: dict[str, list[str]] = {}
+    for row in rows:
+        known = decodes.setdefault(row["suite"], [])
+        known += [row["decode"]] if row["decode"] not in known else []
+    script = "python benchmarks/policies.py RUN … --suite"
+    made = (f"`{script} {suite} --decode {','.join(known)}`" for suite, known in decodes.items())
+    return f"Made by {', '.join(made)}."
 
 
 def best_of_128() -> tuple[list[dict[str, Any]], dict[str, dict[str, float]]]:
@@ -203,7 +218,9 @@ def policies_best() -> str:
         [name, *(f"{gap[size]:.1f}" for size in SIZES), f"**{statistics.mean(gap[size] for size in SIZES):.2f}**"]
         for name, gap in runs.items()
     ]
-    return f"{table(['run', *SIZES, 'mean'], lines)}\n\n{policy_commands(rows)}"
+    largest = [f"{row['seconds per row']:.0f}" for row in rows if row["suite"] == "taillard_100"]
+    words = f"128 sequences of 100x20 took {' and '.join(largest)} s per instance on one core."
+    return f"{table(['run', *SIZES, 'mean'], lines)}\n\n{words} {policy_commands(rows)}"
 
 
 def policies() -> str:
@@ -230,7 +247,8 @@ def policies_short() -> str:
         if name == "standard":
             sampled = list(best_of_128()[1].values())
             lines.append([f"`{name}`, best of 128", len(sampled), f"{minutes:.0f}", *_means(sampled)])
-    return table(["preset, decoding", "seeds", "minutes", *SIZES, "mean"], lines)
+    shown = table(["preset, decoding", "seeds", "minutes", *SIZES, "mean"], lines)
+    return f"{shown}\n\n{rows_made_by([*rows, *best_of_128()[0]])}"
 
 
 def _means(gaps_of_runs: Sequence[dict[str, float]]) -> list[str]:
@@ -252,11 +270,12 @@ def policies_four() -> str:
     rows = [row for row in load("policies")["rows"] if row["run"] in rules and row["suite"] == "taillard"]
     teacher = [
         [f"{'teacher' if row['run'] == TEACHER else 'its rule alone'}, `{row['run']}`",
-         *(f"{row['gap'][size]:.1f}" for size in SIZES), f"{row['mean gap']:.2f}", "", f"{row['seconds per row']:.2g}"]
+         *(f"{row['gap'][size]:.1f}" for size in SIZES), f"{row['mean gap']:.2f}", "", "",
+         f"{row['seconds per row']:.2g}"]
         for row in sorted(rows, key=lambda row: rules.index(row["run"]))
     ]  # fmt: skip
     head, rule, *rest = policy_table("taillard", names).splitlines()
-    first = table(["run", *SIZES, "mean", "trained, s", "s per instance"], teacher).splitlines()[2:]
+    first = table(["run", *SIZES, "mean", "trained, s", "decisions", "s per instance"], teacher).splitlines()[2:]
     return "\n".join([head, rule, *first, *rest]) + f"\n\n{policy_commands(policy_rows('taillard', names))}"
 
 
@@ -283,7 +302,9 @@ def learning_rates() -> str:
     head = ["profile", "seed", "seconds", "decisions", "best gap, %", "last gap, %"]
     commands = ", ".join(f"`{one['command']}`" for one in part["curves"].values())
     reference = next(iter(part["curves"].values()))["reference"]
-    words = f"Gap to `{reference}` on the validation instances, greedy. Trained by {commands}."
+    words = (
+        f"Gap to `{reference}` on the validation instances, greedy. Trained by {commands}. Made by `{part['command']}`."
+    )
     return f"{table(head, lines)}\n\n{words}"
 
 

@@ -113,7 +113,9 @@ def short(table: Table) -> str:
         own = [entries.get(method) for entries in groups.values()]
         cells = ["" if one is None else f"{mean(one['profit'].values()):,.0f} ({of_bound(one, known)})" for one in own]
         lines.append([name_of(next(one for one in own if one)), *cells])
-    return table(["USD a day (% of the bound)", *groups], lines)
+    command = (read("quality") or {})["command"]
+    made = f"Made by `{command}` from the runs whose commands stand in [Results](../results.md#uam-fleet)."
+    return f"{table(['USD a day (% of the bound)', *groups], lines)}\n\n{made}"
 
 
 def transfer(table: Table) -> str:

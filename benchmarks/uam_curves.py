@@ -10,7 +10,8 @@ days of the presets, wall and processor, one thread, all in one run. A policy (R
 the methods. --runs: validations of training runs, and what rules earn on their validation days.
 
 Points go to benchmarks/results/uam_curves.json by curve, place and method, and replace those made before; without
---curves and --runs nothing is measured. All pictures are drawn again from what is there (uam_plots.py).
+--curves and --runs nothing is measured. All pictures, docs/images/uam_CURVE.png, are drawn again from what is there
+(uam_plots.py).
 """
 
 from __future__ import annotations

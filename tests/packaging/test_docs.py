@@ -3,13 +3,17 @@
 import ast
 import re
 import shlex
-from importlib.util import module_from_spec, spec_from_file_location
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from markdown.extensions.toc import slugify, unique
 
+from ganttlet.core.family import family_names, get_family
 from ganttlet_agents.cli.commands import parse
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.suite import load_instances, load_suite
@@ -78,6 +82,64 @@ def test_named_files_exist(page: Path) -> None:
     missing = {path for path in snippets if not (ROOT / path).is_file()}
     missing |= {path for path in links if not (page.parent / path).exists()}
     assert missing == set()
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, those that come from docstrings included; repeated ones are numbered."""
+    text = hooks().on_page_markdown(page.read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for heading in re.findall(r"(?m)^#+ +(.+?) *#*$", BLOCK.sub("", text)):
+        unique(slugify(re.sub(r"[`*]|\]\([^)]*\)", "", heading), "-"), found)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_anchors_of_links_exist(page: Path) -> None:
+    """MkDocs checks those of its own pages; README.md is none of them, and is read on its own."""
+    links = re.findall(r"\]\(([^)#:\s]*)#([^)\s]+)\)", BLOCK.sub("", page.read_text(encoding="utf-8")))
+    assert [link for link in links if link[1] not in anchors((page.parent / link[0]) if link[0] else page)] == []
+
+
+FAMILY_PAGES = sorted((ROOT / "docs" / "environments").glob("*.md"))
+HEADINGS = ["What is reconstructed", "What differs from the papers", "Sources"]
+
+
+@pytest.mark.parametrize("page", FAMILY_PAGES, ids=lambda page: page.stem)
+def test_a_family_page_says_what_is_built_and_how_its_sources_are_known(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    family = get_family(page.stem)
+    for env_id in family.env_ids:
+        assert f"`{env_id}`" in text
+    shown = re.findall(r"\{\{ docstring (\S+):\w+Env \}\}", text)
+    assert len(shown) == len(family.env_ids)
+    assert [name for name in re.findall(r"(?m)^## (.+)$", text) if name in HEADINGS] == HEADINGS
+    assert "| how it is known |" in text.partition("## Sources\n")[2]
+
+
+def test_every_family_has_a_page() -> None:
+    assert {page.stem for page in FAMILY_PAGES} == set(family_names())
+
+
+PART = re.compile(r"`((?:agents|benchmarks|configs|docs|envs|examples|tests)/[\w./-]+)`")
+GROUPS = {"ganttlet.families", "ganttlet.methods"}  # of entry points
+DOTTED = re.compile(r"`(ganttlet(?:_agents)?(?:\.\w+)+)`")
+
+
+def is_there(dotted: str) -> bool:
+    """Return whether a dotted name is a module, or what a module has."""
+    head, _, name = dotted.rpartition(".")
+    try:
+        return find_spec(dotted) is not None or hasattr(import_module(head), name)
+    except ModuleNotFoundError:
+        return hasattr(import_module(head), name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_files_and_names_in_sentences_exist(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    assert [name for name in PART.findall(text) if not (ROOT / name).exists()] == []
+    assert [name for name in set(DOTTED.findall(text)) - GROUPS if not is_there(name)] == []
 
 
 def test_every_example_is_shown() -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,27 @@ def test_its_rules_are_judged(installed: Path, tmp_path: Path) -> None:
     gaps = {method: [row["gap"] for row in rows if row["method"] == method] for method in methods.split(",")}
     assert gaps["rule:shortest"] == [0.0] * 5
     assert min(gaps["rule:shortest:descending=true"]) > 0.0
+
+
+def test_the_rule_of_the_page_is_found_by_its_entry_point_and_judged(tmp_path: Path) -> None:
+    """The entries that the page shows, as an installed package has them, beside the example's file."""
+    text = (ROOT / "docs" / "add_a_rule.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"(?s)```toml\n(.*?)```", text)
+    entries = tomllib.loads(block)["project"]["entry-points"]
+    lines = []
+    for group, named in entries.items():
+        lines += [f"[{group}]", *(f"{name} = {target}" for name, target in named.items())]
+    info, out = tmp_path / "job_shop_rule-0.0.1.dist-info", tmp_path / "out"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: job-shop-rule\nVersion: 0.0.1\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "job_shop_rule.py").write_bytes((ROOT / "examples" / "job_shop_rule.py").read_bytes())
+    assert "rule:steep" in text
+    methods = "rule:steep,rule:steep:timing=active"
+    command = ["evaluate.py", "run", "--instances", "job_shop:ta01..ta03", "--methods", methods, "--out", str(out)]
+    done = run(*command, "--no-report", path=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    rows = [json.loads(line) for line in (out / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert next(row["value"] for row in rows if row["method"] == "rule:steep") == 1449
+    assert len({row["method"] for row in rows}) == 2
+    assert all(row["feasible"] for row in rows)
