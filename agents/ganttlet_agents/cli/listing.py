@@ -14,7 +14,12 @@ from ganttlet_agents.evaluation.tables import make_console, print_texts
 from ganttlet_agents.policy.shipped import shipped_names
 
 Rows = list[tuple[str, ...]]
-PLURALS = {"policy": "policies", "search": "searches"}
+PLURALS = {
+    "policy": "policies",
+    "search": "searches",
+    "python": "methods of your own",
+    "rule-file": "rules of your own",
+}
 SECTIONS = ("envs", "methods", "suites", "curves", "presets", "generators")
 
 
@@ -41,7 +46,8 @@ class List:
             if found and (self._shows("methods") or kind in self.only):
                 plural = PLURALS.get(kind, f"{kind}s")
                 print_texts(console, plural, ("method", "family", "about", "options"), _methods(found))
-                print_texts(console, f"options of {plural}", ("option", "default", "accepts", "about"), _options(found))
+                if options := _options(found):
+                    print_texts(console, f"options of {plural}", ("option", "default", "accepts", "about"), options)
                 if kind == "policy" and (names := shipped_names()):
                     print_texts(console, "shipped policies", ("method",), [(f"policy:{name}",) for name in names])
         if self._shows("suites"):
@@ -64,7 +70,7 @@ def _envs(families: list[Family]) -> Rows:
 
 
 def _methods(found: list[MethodType]) -> Rows:
-    return [(entry.pattern, entry.family, entry.about, ", ".join(entry.options)) for entry in found]
+    return [(entry.pattern, entry.family, entry.about, ", ".join(entry.keys)) for entry in found]
 
 
 def _options(found: list[MethodType]) -> Rows:
@@ -76,6 +82,10 @@ def _options(found: list[MethodType]) -> Rows:
             row = (name, default, option.expected(), option.about)
             if row not in rows:
                 rows.append(row)
+        if entry.further is not None:
+            rows.append(
+                (entry.further.pattern, "", "an integer, number, true, false, none or text", entry.further.about)
+            )
     return rows
 
 

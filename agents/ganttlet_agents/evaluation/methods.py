@@ -25,6 +25,7 @@ BUILT_IN = (
     "ganttlet_agents.solvers:METHODS",
     "ganttlet_agents.policy.methods:METHODS",
     "ganttlet_agents.search.portfolio:METHODS",
+    "ganttlet_agents.evaluation.user_methods:METHODS",
 )
 ANY_FAMILY = "*"
 ANY_NAME = "*"
@@ -53,12 +54,28 @@ class Outcome:
     simulated: int = 0
 
 
+@dataclass(frozen=True)
+class Stated:
+    """What a user's own method says of itself, which its type cannot know.
+
+    Fields:
+        code: hash of the file that it was loaded from, part of the run's settings; empty if there is no file.
+        deterministic: whether equal seeds repeat its solutions.
+        information: ``causal`` or ``clairvoyant``.
+    """
+
+    code: str
+    deterministic: bool
+    information: Information
+
+
 class Method(Protocol):
     """Anything that turns an instance into an outcome.
 
     A method may also have ``warm_up(instance, *, objective)``: the runner calls it once, untimed, before the
     first instance, so that loading compiled kernels does not count as solving time. And it may have ``settled``,
-    a mapping: what it chose for options that were left to it, as a policy does by its checkpoint.
+    a mapping: what it chose for options that were left to it, as a policy does by its checkpoint. And it may have
+    ``stated``, a :class:`Stated`, which then stands in place of what its type says.
     """
 
     def solve(self, instance: Any, *, objective: str, seed: int) -> Outcome:
@@ -112,6 +129,26 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Further:
+    """Options that a type takes beyond those it names: keys that begin with ``prefix``, and a line about them.
+
+    A value is read as an integer, a finite number, true, false, none or a text, whichever fits first.
+    """
+
+    prefix: str
+    about: str
+
+    @property
+    def pattern(self) -> str:
+        """How such a key is listed."""
+        return f"{self.prefix}KEY"
+
+    def takes(self, key: str) -> bool:
+        """Return whether a key is one of them."""
+        return key.isidentifier() and key.startswith(self.prefix) and key != self.prefix
+
+
+@dataclass(frozen=True)
 class MethodType:
     """A kind of method that a family offers; plug-ins export a sequence of these.
 
@@ -127,6 +164,8 @@ class MethodType:
         information: ``clairvoyant`` if it uses an instance's hidden realisation, as a choice among several plays of
             the true one does; else ``causal``. Or a function of the options, with what the method settled, and
             the name of the family.
+        spelling: of an open type: name -> its canonical spelling, so that a label does not depend on how it was typed.
+        further: the options that it takes beyond ``options``, or None.
     """
 
     kind: str
@@ -137,6 +176,13 @@ class MethodType:
     build: Callable[..., Method]
     deterministic: Callable[[dict[str, Any]], bool] = lambda options: True
     information: Information | Callable[[dict[str, Any], str], Information] = "causal"
+    spelling: Callable[[str], str] = str
+    further: Further | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """The options' names as they are listed, with ``KEY`` for any that it takes further."""
+        return [*self.options, *([] if self.further is None else [self.further.pattern])]
 
     @property
     def pattern(self) -> str:
@@ -147,6 +193,7 @@ class MethodType:
         """Return an open type under the name it was given, for one family; other types as they are."""
         if self.name != ANY_NAME:
             return self
+        name = self.spelling(name)
         return replace(self, name=name, family=family, build=partial(self.build, name=name, family=family))
 
 
@@ -162,14 +209,28 @@ class BoundMethod:
     @property
     def deterministic(self) -> bool:
         """True if the method repeats exactly under an equal seed."""
+        if (stated := self._stated) is not None:
+            return stated.deterministic
         return self.type.deterministic(dict(self.options))
 
     def information(self, family: str) -> Information:
         """Return whether the method knows more of that family's instances than a real one could."""
+        if (stated := self._stated) is not None:
+            return stated.information
         given = self.type.information
         if not callable(given):
             return given
         return given({**self.options, **getattr(self.method, "settled", {})}, family)
+
+    @property
+    def code(self) -> str:
+        """Hash of the user's file that the method was loaded from; empty for methods that come with a package."""
+        return getattr(self.method, "code", "") if (stated := self._stated) is None else stated.code
+
+    @property
+    def _stated(self) -> Stated | None:
+        stated: Stated | None = getattr(self.method, "stated", None)
+        return stated
 
     def solve(self, instance: Instance, *, objective: str, seed: int) -> Outcome:
         """Run the method."""
@@ -268,9 +329,10 @@ def _bind(method: MethodType, given: Mapping[str, str]) -> BoundMethod:
     what = f"{method.kind}:{method.name}"
     if method.name == ANY_NAME:
         raise InputError(f"method {what}: expected a name in place of {ANY_NAME}")
-    for key in given:
-        if key not in method.options:
-            known = ", ".join(method.options) or "(it has no options)"
+    further = sorted(key for key in given if key not in method.options)
+    for key in further:
+        if method.further is None or not method.further.takes(key):
+            known = ", ".join(method.keys) or "(it has no options)"
             raise InputError(f"method {what}: unknown option {key!r}; expected one of {known}")
     values = {
         key: option.parse(f"method {what} option {key!r}", given[key]) if key in given else option.default
@@ -279,6 +341,10 @@ def _bind(method: MethodType, given: Mapping[str, str]) -> BoundMethod:
     trailing = [
         f":{key}={_text(values[key])}" for key, option in method.options.items() if values[key] != option.default
     ]
+    for key in further:
+        values[key] = _read_plain(given[key])
+        # A number keeps its point: the label has to read back as a value of the same type.
+        trailing.append(f":{key}={values[key] if isinstance(values[key], float) else _text(values[key])}")
     return BoundMethod(what + "".join(trailing), method, values, method.build(dict(values)))
 
 
@@ -286,6 +352,19 @@ def _text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _read_plain(text: str) -> Any:
+    """Return a value that no option describes: an int, a finite float, a bool, None or a text, whichever fits first."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for read in (int, _read_float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _read_bool(text: str) -> bool:

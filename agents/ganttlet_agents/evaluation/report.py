@@ -183,6 +183,7 @@ def _paired_table(summary: Summary) -> str:
         Column("method", text=True),
         Column(f"difference, {unit}"),
         *map(Column, ("wins", "ties", "losses")),
+        Column("P(better) %", about="probability of improvement, ties half, and 95 % interval"),
     ]
     rows = []
     for index, entry in enumerate(summary.methods):
@@ -191,6 +192,8 @@ def _paired_table(summary: Summary) -> str:
             value = found.difference.value if found.difference else None
             words = interval(found.difference, summary.metric, sign=True)
             counts = [Cell(str(count), count) for count in (found.wins, found.ties, found.losses)]
+            better = found.improvement.value if found.improvement else None
+            counts.append(Cell(number(better, "gap"), better, interval(found.improvement, "gap")))
             rows.append(
                 [
                     _method_cell(entry, index),

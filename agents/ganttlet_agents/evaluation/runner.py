@@ -49,7 +49,10 @@ class Plan:
             "family": self.family.name,
             "objectives": list(self.suite.objectives),
             "instances": [entry.instance.digest for entry in self.instances],
-            "methods": [[method.type.kind, method.type.name, dict(method.options)] for method in self.methods],
+            "methods": [
+                [method.type.kind, method.type.name, dict(method.options), *([method.code] if method.code else [])]
+                for method in self.methods
+            ],
             "seeds": list(self.suite.seeds),
             "reference": self.reference_method.label if self.reference_method else self.suite.reference,
             # Left out where there are none, so that other runs keep their hash.
@@ -144,6 +147,7 @@ class _Runner:
                     "options": dict(method.options),
                     "deterministic": method.deterministic,
                     "information": method.information(plan.family.name),
+                    **({"code": method.code} if method.code else {}),
                 }
                 for method in plan.methods
             ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -146,6 +147,23 @@ def per_instance(rows: Sequence[Row], metric: Metric) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for row in rows:
         value = row.gap if metric == "gap" else row.value
+        if value is not None:
+            found.setdefault(row.digest, []).append(value)
+    return found
+
+
+def with_failures(rows: Sequence[Row], metric: Metric) -> dict[str, list[float]]:
+    """Return instance digest -> values, one per seed, positive when worse; a row without a valid solution is infinite.
+
+    Valid rows of which the gap is undefined are left out.
+    """
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        value = row.gap if metric == "gap" else row.value
+        if row.value is None:
+            value = math.inf
+        elif metric == "value" and row.sense == "max":
+            value = -row.value
         if value is not None:
             found.setdefault(row.digest, []).append(value)
     return found

@@ -83,6 +83,11 @@ def notes(summary: Summary) -> list[str]:
             f"{OF_BOUND}: mean of value / the tightest bound that is known or was proved here; "
             f"{summary.bounded} of {summary.instances} have one."
         )
+    if any(entry.paired and entry.paired.improvement for entry in summary.methods):
+        lines.append(
+            f"P(better): how likely a run beats one of {summary.baseline} on an instance of both drawn at random, "
+            "ties half."
+        )
     return lines
 
 
@@ -204,7 +209,7 @@ def _group_table(summary: Summary) -> Any:
 def _paired_table(summary: Summary) -> Any:
     table = _table()
     table.add_column("method", overflow="fold")
-    for title in ("difference", "95 %", "wins", "ties", "losses"):
+    for title in ("difference", "95 %", "wins", "ties", "losses", "P(better) %", "95 %"):
         table.add_column(title, justify="right", no_wrap=True)
     for entry in summary.methods:
         found = entry.paired
@@ -214,5 +219,7 @@ def _paired_table(summary: Summary) -> Any:
                 number(found.difference.value if found.difference else None, summary.metric, sign=True),
                 interval(found.difference, summary.metric, sign=True),
                 *map(str, (found.wins, found.ties, found.losses)),
+                number(found.improvement.value if found.improvement else None, "gap"),
+                interval(found.improvement, "gap"),
             )
     return table

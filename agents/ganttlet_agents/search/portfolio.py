@@ -63,6 +63,11 @@ class Portfolio:
         """Whether a member knows more than a real method could."""
         return {"clairvoyant": any(member.information(self.family) == "clairvoyant" for member in self.members)}
 
+    @property
+    def code(self) -> str:
+        """Hashes of the user's files among the members."""
+        return "+".join(member.code for member in self.members if member.code)
+
     def solve(self, instance: Any, *, objective: str, seed: int) -> Outcome:
         """Return the best valid solution of the members, the first of equals, and the tightest bound.
 
