@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+import trials as trials_plugin
 from ganttlet.core import family as core_family
 from ganttlet.core.errors import InputError
 from ganttlet.core.family import Family
@@ -165,3 +166,14 @@ def sack(monkeypatch):
     yield sys.modules[__name__]
     for cached in (core_family.get_family, methods._registry):
         cached.cache_clear()
+
+
+@pytest.fixture
+def trials(tmp_path, monkeypatch):
+    """Make the family ``one_machine`` and the methods of trial_methods.py known, to worker processes too."""
+    paths = trials_plugin.install(tmp_path / "plugin")
+    for path in reversed(paths):
+        monkeypatch.syspath_prepend(path)
+    trials_plugin.forget()
+    yield paths
+    trials_plugin.forget()

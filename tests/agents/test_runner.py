@@ -10,6 +10,7 @@ from ganttlet.core.family import get_family
 from ganttlet_agents.evaluation.report import render_report
 from ganttlet_agents.evaluation.results import META_SHAPE, instance_path, load_results, new_folder, solution_path
 from ganttlet_agents.evaluation.rows import (
+    MEASURED,
     Row,
     beats,
     difference_of,
@@ -20,8 +21,6 @@ from ganttlet_agents.evaluation.rows import (
 from ganttlet_agents.evaluation.runner import plan_run, run
 from ganttlet_agents.evaluation.suite import Suite
 from ganttlet_agents.evaluation.summary import problems
-
-TIMED = ("seconds",)
 
 
 def suite_of(*methods, **changes):
@@ -48,7 +47,7 @@ def execute(tmp_path, sack):
 
 
 def untimed(rows):
-    return [{key: value for key, value in asdict(row).items() if key not in TIMED} for row in rows]
+    return [{key: value for key, value in asdict(row).items() if key not in MEASURED} for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -120,16 +119,23 @@ def test_rows_and_meta_are_read_back(execute):
     assert {row.information for row in rows if row.method == "rule:seer"} == {"clairvoyant"}
 
 
-def test_rows_of_schema_1_have_the_judged_value_only(execute):
+@pytest.mark.parametrize("schema", [1, 2])
+def test_rows_of_older_schemas_are_read(execute, schema):
     rows, folder = execute("rule:smallest", "rule:crash")
     old = []
     for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines():
         data = json.loads(line)
-        del data["values"]
-        old.append(json.dumps({**data, "schema": 1}))
+        for key in ("simulated", "latency_mean", "latency_p99", "peak_memory", *(["values"] if schema == 1 else [])):
+            del data[key]
+        old.append(json.dumps({**data, "schema": schema}))
     (folder / "rows.jsonl").write_text("\n".join(old) + "\n", encoding="utf-8")
     found = load_results(folder).rows
-    assert found == [replace(row, values={"count": row.value} if row.value is not None else {}) for row in rows]
+    unknown = {"simulated": 0, "latency_mean": None, "latency_p99": None, "peak_memory": None}
+    expected = [replace(row, **unknown) for row in rows]
+    if schema == 1:
+        judged = [{"count": row.value} if row.value is not None else {} for row in rows]
+        expected = [replace(row, values=values) for row, values in zip(expected, judged, strict=True)]
+    assert found == expected
     assert {row.method: bool(row.values) for row in found} == {"rule:smallest": True, "rule:crash": False}
 
 
@@ -278,7 +284,7 @@ def test_folder_is_not_overwritten_unasked(execute, tmp_path):
     _, folder = execute("rule:smallest")
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     before = (folder / "rows.jsonl").read_bytes()
-    with pytest.raises(InputError, match="exists already; choose another folder, or pass --overwrite"):
+    with pytest.raises(InputError, match=r"exists already; .* pass --resume to go on with it, or --overwrite"):
         new_folder(folder, "", overwrite=False)
     assert (folder / "rows.jsonl").read_bytes() == before
     new_folder(folder, "", overwrite=True)
@@ -315,7 +321,7 @@ def test_half_a_last_row_is_passed_over(execute):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: {**data, "schema": 99}, r"rows\.jsonl, line 2: schema is 99, expected 1 or 2"),
+        (lambda data: {**data, "schema": 99}, r"rows\.jsonl, line 2: schema is 99, expected 1 to 3"),
         (lambda data: {**data, "extra": 1}, r"line 2: unknown key 'extra'"),
         (lambda data: {key: data[key] for key in data if key != "gap"}, r"line 2: field 'gap' is missing"),
         (lambda data: [], r"line 2: expected a mapping"),
@@ -387,7 +393,7 @@ def test_a_report_reads_no_more_of_meta_than_is_checked(execute):
     _, folder = execute("rule:smallest", "rule:random", seeds=(0, 1))
     results = load_results(folder)
     least = pruned(results.meta, META_SHAPE)
-    assert set(results.meta) - set(least) == {"schema", "finished"}
+    assert set(results.meta) - set(least) == {"schema", "finished", "settings", "jobs", "timeout"}
     assert render_report(replace(results, meta=least)) == render_report(results)
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from ganttlet.core.errors import InputError, MissingExtraError, check_choice
 from ganttlet.core.family import get_family
+from ganttlet_agents.cli.progress import progress_bar
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.report import CHARTS, write_report
 from ganttlet_agents.evaluation.results import load_results, new_folder
-from ganttlet_agents.evaluation.rows import Row
-from ganttlet_agents.evaluation.runner import OnRow, Plan, plan_run, run
+from ganttlet_agents.evaluation.runner import plan_run, run
 from ganttlet_agents.evaluation.suite import (
     Suite,
     adhoc_suite,
@@ -31,8 +29,6 @@ try:
     from tyro.conf import Positional
 except ImportError:
     raise MissingExtraError("tyro", "eval") from None
-
-LINES = 10
 
 
 @dataclass(frozen=True)
@@ -61,6 +57,12 @@ class Run:
     """Name of the numbered result folder, if --out is not given; the suite's name by default."""
     overwrite: bool = False
     """Replace the results in --out."""
+    resume: bool = False
+    """Go on with the results in --out where they stopped; the settings must be the same."""
+    jobs: int = 1
+    """Number of processes that rows are spread over."""
+    timeout: float | None = None
+    """Seconds after which a row is given up and has failed; none by default."""
     report: bool = True
     """Write report.html into the result folder."""
     charts: int = CHARTS
@@ -68,23 +70,19 @@ class Run:
 
     def run(self) -> int:
         """Run, print the tables, write the report."""
-        if self.out is not None and self.name is not None:
-            raise InputError("--out and --name are both given; expected one of them")
-        if self.overwrite and self.out is None:
-            raise InputError("--overwrite needs --out, the folder whose results are replaced")
-        if self.charts < 0:
-            raise InputError(f"--charts: got {self.charts}; expected 0 or more")
+        self._check()
         plan = plan_run(self._suite())
         labels = [method.label for method in plan.methods]
         if self.baseline is not None and self.baseline not in labels:
             raise InputError(f"--baseline: unknown method {self.baseline!r}; expected one of {', '.join(labels)}")
         default = re.sub(r"[^\w.-]", "-", plan.suite.name)
-        folder = new_folder(self.out, default if self.name is None else self.name, self.overwrite)
+        folder = new_folder(self.out, default if self.name is None else self.name, self.overwrite, resume=self.resume)
         try:
-            with _progress(plan) as on_row:
-                rows = run(plan, folder, provenance.command_line(), on_row)
+            with progress_bar(plan) as on_row:
+                command = provenance.command_line()
+                rows = run(plan, folder, command, on_row, jobs=self.jobs, timeout=self.timeout, resume=self.resume)
         except KeyboardInterrupt:
-            print(f"the rows so far are in {folder.folder}", file=sys.stderr)
+            print(f"the rows so far are in {folder.folder}; --resume goes on with them", file=sys.stderr)
             raise
         console = make_console()
         print_summaries(console, summarise(rows, self.baseline, plan.suite.reference))
@@ -94,6 +92,21 @@ class Run:
             page = write_report(folder.folder, baseline=self.baseline, charts=self.charts)
             console.print(f"report:  {page}", markup=False, soft_wrap=True)
         return int(any(row.failed for row in rows))
+
+    def _check(self) -> None:
+        if self.out is not None and self.name is not None:
+            raise InputError("--out and --name are both given; expected one of them")
+        if self.overwrite and self.out is None:
+            raise InputError("--overwrite needs --out, the folder whose results are replaced")
+        if self.resume and self.out is None:
+            raise InputError("--resume needs --out, the folder whose results are continued")
+        if self.resume and self.overwrite:
+            raise InputError("--resume and --overwrite are both given; expected one of them")
+        if self.jobs < 1:
+            raise InputError(f"--jobs: got {self.jobs}; expected 1 or more")
+        if self.timeout is not None and not 0.0 < self.timeout < float("inf"):
+            raise InputError(f"--timeout: got {self.timeout:g}; expected seconds greater than 0")
+        check_charts(self.charts)
 
     def _suite(self) -> Suite:
         if (self.suite is None) == (not self.instances):
@@ -133,8 +146,7 @@ class Report:
 
     def run(self) -> int:
         """Print and write."""
-        if self.charts < 0:
-            raise InputError(f"--charts: got {self.charts}; expected 0 or more")
+        check_charts(self.charts)
         results = load_results(self.folder)
         rows = results.rows
         console = make_console()
@@ -143,6 +155,12 @@ class Report:
         page = write_report(self.folder, self.out, baseline=self.baseline, charts=self.charts)
         console.print(f"report:  {page}", markup=False, soft_wrap=True)
         return int(any(row.failed for row in rows))
+
+
+def check_charts(charts: int) -> None:
+    """Refuse a negative number of charts."""
+    if charts < 0:
+        raise InputError(f"--charts: got {charts}; expected 0 or more")
 
 
 def _words(pieces: tuple[str, ...]) -> list[str]:
@@ -154,36 +172,3 @@ def _seeds(words: list[str]) -> list[int]:
         return read_seeds(words[0], "--seeds")
     numbers = [int(word) if re.fullmatch(r"\d+", word) else word for word in words]
     return read_seeds(numbers, "--seeds")
-
-
-@contextmanager
-def _progress(plan: Plan) -> Iterator[OnRow]:
-    """Show a bar on a terminal and some lines elsewhere; failures are told at once on both."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = make_console(stderr=True)
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
-    bar = progress.add_task("starting", total=plan.n_rows)
-    # A line for every instance would bury the failures of a large suite.
-    share, done = max(1, plan.n_rows // LINES), 0
-
-    def on_row(row: Row) -> None:
-        nonlocal done
-        done += 1
-        progress.update(bar, completed=done, description=f"{row.instance} {row.method}")
-        if row.error is not None:
-            line = f"failed: {row.instance} {row.objective} {row.method} seed {row.seed}: {row.error}"
-            console.print(line, style="bold red", markup=False, soft_wrap=True)
-        if not console.is_terminal and (done % share == 0 or done == plan.n_rows):
-            console.print(f"{done}/{plan.n_rows} rows, now at {row.instance}", markup=False)
-
-    with progress:
-        yield on_row

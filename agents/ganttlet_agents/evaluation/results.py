@@ -20,6 +20,9 @@ from ganttlet_agents.evaluation.shapes import check_shape
 SCHEMA = 1
 ROWS, META, REPORT, INSTANCES, SOLUTIONS = "rows.jsonl", "meta.json", "report.html", "instances", "solutions"
 RESULTS = Path("results")
+LOCK = ".running"
+# The lock of a run, and what a process that was killed while it wrote a file has left.
+LEFT_OVER = re.compile(r"\.running|\..+\.[0-9a-f]{12}")
 # What is read of meta.json when a report is made.
 META_SHAPE = {
     "state": str,
@@ -100,16 +103,21 @@ def solution_path(folder: Path, key: str) -> Path:
     return folder / SOLUTIONS / f"{key}.json"
 
 
-def new_folder(out: Path | None, name: str, overwrite: bool) -> ResultFolder:
+def new_folder(out: Path | None, name: str, overwrite: bool, *, resume: bool = False) -> ResultFolder:
     """Make the folder for a run: ``out``, or without it the next free ``results/<name>-<number>``.
 
+    With ``resume`` results that are there already stay, for ``run(…, resume=True)`` to go on from.
+
     Raises:
-        InputError: if ``out`` is not empty and ``overwrite`` is not set, or what it holds are no results.
+        InputError: if ``out`` is not empty and neither ``overwrite`` nor ``resume`` is set, or what it holds are no
+            results.
     """
     try:
         if out is None:
             return ResultFolder(_numbered(name))
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if resume and out.is_dir():
+            _check_results(out, "continued")
+        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
             _clear(out, overwrite)
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -119,14 +127,21 @@ def new_folder(out: Path | None, name: str, overwrite: bool) -> ResultFolder:
 
 def _clear(out: Path, overwrite: bool) -> None:
     if not overwrite:
-        raise InputError(f"{out}: exists already; choose another folder, or pass --overwrite")
-    if not (out / META).is_file():
-        raise InputError(f"{out}: holds no results ({META} is missing), so it is not overwritten")
+        raise InputError(
+            f"{out}: exists already; choose another folder, or pass --resume to go on with it, or --overwrite"
+        )
+    _check_results(out, "overwritten")
     # Only what a run writes is removed; whatever else the user keeps there stays.
     for name in (INSTANCES, SOLUTIONS):
         shutil.rmtree(out / name, ignore_errors=True)
     for name in (ROWS, REPORT, META):
         (out / name).unlink(missing_ok=True)
+
+
+def _check_results(out: Path, what: str) -> None:
+    """Refuse a folder that a run has not made; what a run has left that was killed at once is no obstacle."""
+    if not (out / META).is_file() and any(not LEFT_OVER.fullmatch(path.name) for path in out.iterdir()):
+        raise InputError(f"{out}: holds no results ({META} is missing), so it is not {what}")
 
 
 def _numbered(name: str) -> Path:

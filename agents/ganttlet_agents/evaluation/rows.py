@@ -17,7 +17,11 @@ from ganttlet.core.objective import ReferenceKind
 from ganttlet_agents.evaluation.methods import Information
 from ganttlet_agents.evaluation.shapes import check_shape
 
-SCHEMA = 2
+SCHEMA = 3
+# What older schemas lack, and the value their rows are read with.
+SINCE_3: dict[str, Any] = {"simulated": 0, "latency_mean": None, "latency_p99": None, "peak_memory": None}
+# Fields that differ between equal runs of methods that repeat exactly.
+MEASURED = ("seconds", "latency_mean", "latency_p99", "peak_memory")
 # Bounds and values are compared with a slack, since solvers report bounds in floating point.
 TOLERANCE = 1e-6
 
@@ -42,7 +46,11 @@ class Row:
         difference: value - reference in the objective's unit, positive when worse, None without reference.
         bound, optimal: bound that the method itself proved, and whether it claims optimality.
         reference_conflict: True if a validated solution beats a proven bound, on both rows concerned.
-        status, decisions, seconds: the method's word, its number of decisions, and its wall time in seconds.
+        status, decisions, simulated: the method's word, its numbers of decisions and of simulator steps, 0 where
+            it does not count them.
+        seconds: wall time of the solve, without loading. latency_mean, latency_p99: seconds per decision, measured
+            one by one where the method does so (only then is there a p99), else ``seconds / decisions``; or None.
+        peak_memory: most MiB that the process held during the solve, its libraries included; None if unknown.
         information, deterministic: ``causal`` or ``clairvoyant``; whether equal seeds repeat the row.
         values: every objective that the validator named for the solution, by name; empty without a valid one. Rows
             of schema 1 have the judged one only.
@@ -72,7 +80,11 @@ class Row:
     reference_conflict: bool
     status: str
     decisions: int
+    simulated: int
     seconds: float
+    latency_mean: float | None
+    latency_p99: float | None
+    peak_memory: float | None
     information: Information
     deterministic: bool
     values: Mapping[str, float]
@@ -101,11 +113,13 @@ class Row:
             raise InputError(f"{source}: not valid JSON: {error}") from None
         if not isinstance(data, dict):
             raise InputError(f"{source}: expected a mapping")
-        if data.get("schema") not in (1, SCHEMA):
-            raise InputError(f"{source}: schema is {data.get('schema')!r}, expected 1 or {SCHEMA}")
+        if data.get("schema") not in (1, 2, SCHEMA):
+            raise InputError(f"{source}: schema is {data.get('schema')!r}, expected 1 to {SCHEMA}")
         if data["schema"] == 1:
             judged = {} if data.get("value") is None else {str(data.get("objective")): data["value"]}
-            data |= {"values": judged, "schema": SCHEMA}
+            data |= {"values": judged, "schema": 2}
+        if data["schema"] == 2:
+            data |= {**SINCE_3, "schema": SCHEMA}
         fields = dataclasses.fields(cls)
         check_keys(source, data, [field.name for field in fields])
         for field in fields:

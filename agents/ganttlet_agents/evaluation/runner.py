@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import os
-import time
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+import itertools
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,17 @@ from typing import Any
 from ganttlet import __version__
 from ganttlet.core.errors import InputError
 from ganttlet.core.family import Family, get_family
-from ganttlet.core.objective import Reference, ReferenceKind
+from ganttlet.core.objective import Reference
 from ganttlet_agents.evaluation import provenance
-from ganttlet_agents.evaluation.bounds import Bounds, load_bounds, tighter
-from ganttlet_agents.evaluation.methods import BoundMethod, Outcome, parse_methods
-from ganttlet_agents.evaluation.results import ResultFolder
+from ganttlet_agents.evaluation.attempt import Attempt, Judge
+from ganttlet_agents.evaluation.bounds import Bounds, load_bounds
+from ganttlet_agents.evaluation.methods import BoundMethod, parse_methods
+from ganttlet_agents.evaluation.references import ReferenceTable
+from ganttlet_agents.evaluation.results import ResultFolder, instance_path
+from ganttlet_agents.evaluation.resume import load_begun, sole_run
 from ganttlet_agents.evaluation.rows import Row, difference_of, gap_of, hash_settings, mark_conflicts, row_key
 from ganttlet_agents.evaluation.suite import REFERENCES, Suite, SuiteInstance, load_instances
+from ganttlet_agents.evaluation.workers import Job, attempt_all
 
 OnRow = Callable[[Row], None]
 
@@ -86,58 +88,181 @@ def plan_run(suite: Suite) -> Plan:
     return Plan(suite, family, instances, methods, reference, {key: known[key] for key in known if key in wanted})
 
 
-def run(plan: Plan, folder: ResultFolder, command: str, on_row: OnRow = lambda row: None) -> list[Row]:
-    """Run a plan and return its rows; each is on disk before the next begins.
+def run(
+    plan: Plan,
+    folder: ResultFolder,
+    command: str,
+    on_row: OnRow = lambda row: None,
+    *,
+    jobs: int = 1,
+    timeout: float | None = None,
+    resume: bool = False,
+) -> list[Row]:
+    """Run a plan and return its rows in the plan's order; each is on disk before ``on_row`` is called with it.
 
     A method that raises, returns nothing or returns an invalid solution gets a row with ``error``, and the
     run goes on. On KeyboardInterrupt the rows so far are kept and the interrupt is passed on.
+
+    Args:
+        plan, folder: what to run, and where its results go.
+        command: what meta.json names as the command.
+        on_row: called with every row as it is written, kept ones first.
+        jobs: number of processes that rows are spread over; 1: this process alone, unless there is a timeout.
+        timeout: seconds after which a row has failed and the process that solves it is ended; None for no limit.
+        resume: keep the rows that the folder has of this very run and make the others; a whole run is returned as
+            it is.
+
+    Raises:
+        InputError: if the folder is of a run with other settings, or another process is writing to it.
     """
-    runner = _Runner(plan, folder, command)
-    folder.write_meta(runner.meta("running"))
-    state = "interrupted"
-    try:
-        for entry in plan.instances:
-            runner.run_instance(entry, on_row)
-        state = "complete"
-    finally:
-        rows = mark_conflicts(runner.rows)
-        if rows != runner.rows:
-            folder.rewrite(rows)
-        folder.write_meta(runner.meta(state))
-    return rows
+    with sole_run(folder.folder):
+        runner = _Runner(plan, folder, command, jobs, timeout)
+        if resume and runner.keep():
+            for row in runner.ordered():
+                on_row(row)
+            if runner.complete:
+                return runner.ordered()
+        folder.write_meta(runner.meta("running"))
+        state = "interrupted"
+        try:
+            runner.run(on_row)
+            state = "complete"
+        finally:
+            runner.finish(state)
+        return runner.ordered()
 
 
 @dataclass(frozen=True)
-class _Attempt:
-    """One solve and its verdict."""
+class _Task:
+    """One row of the plan, ``index`` its place."""
 
-    outcome: Outcome
-    seconds: float
-    value: float | None
-    feasible: bool
-    error: str | None
-    values: dict[str, float] = field(default_factory=dict)
+    index: int
+    key: str
+    entry: SuiteInstance
+    objective: str
+    method: BoundMethod
+    seed: int
 
     @property
-    def bound(self) -> float | None:
-        return self.outcome.bound
+    def group(self) -> tuple[str, str]:
+        """The tasks that share a reference."""
+        return self.entry.instance.digest, self.objective
 
 
 class _Runner:
-    def __init__(self, plan: Plan, folder: ResultFolder, command: str) -> None:
-        self.plan, self.folder, self.command = plan, folder, command
-        self.rows: list[Row] = []
-        self.references: dict[str, dict[str, dict[str, Any]]] = {}
+    def __init__(self, plan: Plan, folder: ResultFolder, command: str, jobs: int, timeout: float | None) -> None:
+        self.plan, self.folder = plan, folder
+        self.jobs, self.timeout = jobs, timeout
+        self.tasks = list(_tasks(plan))
+        self.rows: dict[int, Row] = {}
+        self.written: list[Row] = []
+        self.begun: set[str] = set()
+        # Attempts whose reference is still being solved for by another process.
+        self.pending: dict[tuple[str, str], list[tuple[_Task, Attempt]]] = {}
+        self.sources = ReferenceTable(plan.family, plan.suite.reference, plan.reference_method, plan.bounds)
         self.config_hash = hash_settings(plan.settings())
-        self.started = _now()
-        self.warm: set[str] = set()
+        self.history: dict[str, Any] = {"command": command, "started": _now()}
+        self.complete = False
+
+    def keep(self) -> bool:
+        """Take over what the folder has of this run; return whether it has anything."""
+        keys = {task.key: task.index for task in self.tasks}
+        found = load_begun(self.folder.folder, self._settings(), self.config_hash, keys)
+        if found is None:
+            return False
+        again = {"command": self.history["command"], "started": self.history["started"]}
+        self.history = {key: found.meta[key] for key in ("command", "started")}
+        self.history["resumed"] = [*found.meta.get("resumed", ()), again]
+        self.written = found.rows
+        self.rows = {keys[row.key]: row for row in found.rows}
+        for index, row in self.rows.items():
+            if self.tasks[index].method is self.plan.reference_method:
+                self.sources.heard(self.tasks[index].group, row.seed, row.value, row.optimal, row.bound)
+        self.complete = found.meta["state"] == "complete" and len(self.rows) == len(self.tasks)
+        return True
+
+    def ordered(self) -> list[Row]:
+        """Return the rows so far in the plan's order."""
+        return [self.rows[index] for index in sorted(self.rows)]
+
+    def run(self, on_row: OnRow) -> None:
+        """Make the rows that are missing."""
+        with closing(self._attempts()) as attempts:
+            for task, attempt in attempts:
+                if task.method is self.plan.reference_method:
+                    outcome = attempt.outcome
+                    self.sources.heard(task.group, task.seed, attempt.value, outcome.optimal, outcome.bound)
+                waiting = [*self.pending.pop(task.group, ()), (task, attempt)]
+                for one, made in waiting:
+                    if self.sources.ready(one.group, self._seeds_before(one)):
+                        self._write(one, made, on_row)
+                    else:
+                        self.pending.setdefault(one.group, []).append((one, made))
+
+    def finish(self, state: str) -> None:
+        """Mark contradictions, put the rows in order, and say how the run ended."""
+        if state == "complete":
+            for task in self.tasks:
+                # A run that went on has references of rows that it did not make itself.
+                self._reference(task)
+        rows = self.ordered()
+        marked = mark_conflicts(rows)
+        if marked != self.written:
+            self.folder.rewrite(marked)
+        self.rows = dict(zip(sorted(self.rows), marked, strict=True))
+        self.folder.write_meta(self.meta(state))
+
+    def _attempts(self) -> Generator[tuple[_Task, Attempt]]:
+        missing = (task for task in self.tasks if task.index not in self.rows)
+        if self.jobs == 1 and self.timeout is None:
+            judge = Judge(self.plan.family)
+            for task in missing:
+                self._begin(task)
+                yield task, judge.attempt(task.entry.instance, task.objective, task.method, task.seed)
+            return
+        jobs = (self._job(task) for task in missing)
+        with closing(attempt_all(jobs, self.plan.family, count=self.jobs, timeout=self.timeout)) as found:
+            for job, attempt in found:
+                yield self.tasks[job.index], attempt
+
+    def _begin(self, task: _Task) -> None:
+        instance = task.entry.instance
+        if instance.digest not in self.begun:
+            self.begun.add(instance.digest)
+            self.folder.save_instance(instance)
+
+    def _job(self, task: _Task) -> Job:
+        self._begin(task)
+        digest = task.entry.instance.digest
+        path = instance_path(self.folder.folder, digest)
+        return Job(task.index, digest, path, task.objective, task.method.label, task.seed)
+
+    def _seeds_before(self, task: _Task) -> Sequence[int]:
+        """Return the seeds of the reference method that come before a row's own reference."""
+        seeds = self.plan.suite.seeds
+        return seeds[: seeds.index(task.seed) + 1] if task.method is self.plan.reference_method else seeds
+
+    def _reference(self, task: _Task) -> Reference | None:
+        return self.sources.of(task.entry, task.objective, self._seeds_before(task))
+
+    def _write(self, task: _Task, attempt: Attempt, on_row: OnRow) -> None:
+        row = self._row(task, attempt, self._reference(task))
+        if attempt.outcome.solution is not None:
+            self.folder.save_solution(row.key, attempt.outcome.solution)
+        self.folder.append(row)
+        self.rows[task.index] = row
+        self.written.append(row)
+        on_row(row)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings as meta.json tells them: methods by their labels."""
+        return {**self.plan.settings(), "methods": [method.label for method in self.plan.methods]}
 
     def meta(self, state: str) -> dict[str, Any]:
         plan = self.plan
         return {
             "state": state,
-            "command": self.command,
-            "started": self.started,
+            **self.history,
             "finished": None if state == "running" else _now(),
             "suite": plan.suite.to_dict(),
             "methods": [
@@ -156,75 +281,18 @@ class _Runner:
                 for name, spec in plan.family.objectives.items()
                 if name in plan.suite.objectives
             },
-            "references": self.references,
+            "references": self.sources.noted,
             "versions": provenance.versions(),
             "commit": provenance.commit(),
             "device": provenance.device(),
             "config_hash": self.config_hash,
+            "settings": self._settings(),
+            "jobs": self.jobs,
+            "timeout": self.timeout,
         }
 
-    def run_instance(self, entry: SuiteInstance, on_row: OnRow) -> None:
-        plan, suite = self.plan, self.plan.suite
-        self.folder.save_instance(entry.instance)
-        for objective in suite.objectives:
-            reference = None
-            if suite.reference == "best_known":
-                reference = plan.family.reference(entry.instance, objective)
-                reference = self._note(entry, objective, reference)
-            for method in plan.methods:
-                for seed in suite.seeds:
-                    attempt = self._attempt(entry, objective, method, seed)
-                    if method is plan.reference_method and reference is None and attempt.value is not None:
-                        kind: ReferenceKind = "optimal" if attempt.outcome.optimal else "method"
-                        reference = Reference(attempt.value, kind, method.label, attempt.bound)
-                        reference = self._note(entry, objective, reference)
-                    row = self._row(entry, objective, method, seed, attempt, reference)
-                    if attempt.outcome.solution is not None:
-                        self.folder.save_solution(row.key, attempt.outcome.solution)
-                    self.folder.append(row)
-                    self.rows.append(row)
-                    on_row(row)
-
-    def _attempt(self, entry: SuiteInstance, objective: str, method: BoundMethod, seed: int) -> _Attempt:
-        outcome, begun = Outcome(None), time.perf_counter()
-        try:
-            if method.label not in self.warm:
-                self.warm.add(method.label)
-                method.warm_up(entry.instance, objective=objective)
-            begun = time.perf_counter()
-            returned = method.solve(entry.instance, objective=objective, seed=seed)
-            seconds = time.perf_counter() - begun
-            outcome = _checked(returned, self.plan.family)
-            return self._judge(entry, objective, outcome, seconds)
-        except Exception as error:
-            # Whatever a method does wrong is its own row's failure and must not cost the others theirs.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{os.path.basename(place.filename)}:{place.lineno}"
-            text = f"{type(error).__name__}: {error} ({where})"
-            return _Attempt(outcome, time.perf_counter() - begun, None, False, text)
-
-    def _judge(self, entry: SuiteInstance, objective: str, outcome: Outcome, seconds: float) -> _Attempt:
-        """Return values, feasibility and error of an outcome, by the family's validator alone."""
-        if outcome.solution is None:
-            return _Attempt(outcome, seconds, None, False, f"no solution (status: {outcome.status or 'not given'})")
-        verdict = self.plan.family.validate(entry.instance, outcome.solution)
-        if not verdict.feasible:
-            more = f" (and {len(verdict.violations) - 1} more)" if len(verdict.violations) > 1 else ""
-            text = f"invalid solution: {verdict.violations[0].message}{more}"
-            return _Attempt(outcome, seconds, None, False, text)
-        values = {name: float(value) for name, value in verdict.values.items() if math.isfinite(value)}
-        missing = None if objective in values else f"objective {objective!r} is not defined on this instance"
-        return _Attempt(outcome, seconds, values.get(objective), True, missing, values)
-
-    def _row(
-        self,
-        entry: SuiteInstance,
-        objective: str,
-        method: BoundMethod,
-        seed: int,
-        attempt: _Attempt,
-        reference: Reference | None,
-    ) -> Row:
+    def _row(self, task: _Task, attempt: Attempt, reference: Reference | None) -> Row:
+        entry, objective, method = task.entry, task.objective, task.method
         family, sense = self.plan.family.name, self.plan.family.objectives[objective].sense
         digest, outcome, value = entry.instance.digest, attempt.outcome, attempt.value
         known = self.plan.bounds.get((digest, objective))
@@ -233,13 +301,13 @@ class _Runner:
             gap = gap_of(value, reference.value, sense)
             difference = difference_of(value, reference.value, sense)
         return Row(
-            key=row_key(family, digest, objective, method.label, seed),
+            key=task.key,
             family=family,
             method=method.label,
             instance=entry.label,
             group=entry.group,
             digest=digest,
-            seed=seed,
+            seed=task.seed,
             objective=objective,
             sense=sense,
             value=value,
@@ -249,12 +317,16 @@ class _Runner:
             reference_bound=reference.bound if reference else known.value if known else None,
             gap=gap,
             difference=difference,
-            bound=attempt.bound,
+            bound=outcome.bound,
             optimal=outcome.optimal,
             reference_conflict=False,
             status=outcome.status,
             decisions=outcome.decisions,
+            simulated=outcome.simulated,
             seconds=round(attempt.seconds, 6),
+            latency_mean=_rounded(attempt.latency_mean, 9),
+            latency_p99=_rounded(attempt.latency_p99, 9),
+            peak_memory=_rounded(attempt.peak_memory, 1),
             information=method.information(family),
             deterministic=method.deterministic,
             values=attempt.values,
@@ -265,39 +337,17 @@ class _Runner:
             error=attempt.error,
         )
 
-    def _note(self, entry: SuiteInstance, objective: str, reference: Reference | None) -> Reference | None:
-        """Return a reference with the tighter of its bound and the suite's, and note it for meta.json."""
-        if reference is None:
-            return None
-        known = self.plan.bounds.get((entry.instance.digest, objective))
-        sense = self.plan.family.objectives[objective].sense
-        if known is not None and tighter(reference.bound, known.value, sense) != reference.bound:
-            reference = replace(reference, bound=known.value, source=f"{reference.source}; bound: {known.source}")
-        self.references.setdefault(entry.instance.digest, {})[objective] = {
-            "instance": entry.label,
-            "value": reference.value,
-            "kind": reference.kind,
-            "source": reference.source,
-            "bound": reference.bound,
-        }
-        return reference
+
+def _tasks(plan: Plan) -> Iterator[_Task]:
+    suite, family = plan.suite, plan.family.name
+    rows = itertools.product(plan.instances, suite.objectives, plan.methods, suite.seeds)
+    for index, (entry, objective, method, seed) in enumerate(rows):
+        key = row_key(family, entry.instance.digest, objective, method.label, seed)
+        yield _Task(index, key, entry, objective, method, seed)
 
 
-def _checked(outcome: Any, family: Family) -> Outcome:
-    """Return an outcome as plain numbers and texts; raises TypeError if it is none."""
-    if not isinstance(outcome, Outcome):
-        raise TypeError(f"the method returned {type(outcome).__name__}, expected Outcome")
-    solution, bound = outcome.solution, outcome.bound
-    if solution is not None and not isinstance(solution, family.solution):
-        raise TypeError(f"the solution is a {type(solution).__name__}, expected {family.solution.__name__}")
-    return Outcome(
-        solution=solution,
-        bound=float(bound) if bound is not None and math.isfinite(bound) else None,
-        optimal=bool(outcome.optimal),
-        status=str(outcome.status),
-        decisions=int(outcome.decisions),
-        simulated=int(outcome.simulated),
-    )
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _now() -> str:
