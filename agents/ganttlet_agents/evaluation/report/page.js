@@ -84,7 +84,9 @@ document.addEventListener("click", (event) => {
   if (element) tell(element, event.clientX, event.clientY);
   else hide();
 });
-document.addEventListener("scroll", hide, true);
+// A point that the keyboard chose is scrolled into view, which must not hide its words again.
+let chosen = -Infinity;
+document.addEventListener("scroll", () => { if (performance.now() - chosen > 200) hide(); }, true);
 document.addEventListener("focusout", hide);
 for (const svg of document.querySelectorAll("figure svg")) svg.setAttribute("tabindex", "0");
 document.addEventListener("keydown", (event) => {
@@ -100,8 +102,8 @@ document.addEventListener("keydown", (event) => {
   const element = points[Math.max(0, Math.min(points.length - 1, next))];
   element.scrollIntoView({block: "nearest", inline: "nearest"});
   const box = element.getBoundingClientRect();
-  // Scrolling hides what is shown, one event later.
-  requestAnimationFrame(() => requestAnimationFrame(() => tell(element, box.right, box.top)));
+  chosen = performance.now();
+  tell(element, box.right, box.top);
 });
 
 /* Tables that are in the page. */
