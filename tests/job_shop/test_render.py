@@ -51,6 +51,13 @@ def test_svg_draws_every_operation_in_its_place():
         i = instance.machine[job].tolist().index(rows.index(y))
         assert x == round(LEFT + scale * schedule.start[job, i], 1)
     assert f">{end}</text>" in svg
+    words = [title.text for title in ElementTree.fromstring(svg).iter(f"{SVG}title")]
+    assert words == [
+        f"job {j} operation {i} on M{instance.machine[j, i]}: {schedule.start[j, i]} … "
+        f"{schedule.start[j, i] + instance.duration[j, i]} ({instance.duration[j, i]})"
+        for j in range(6)
+        for i in range(6)
+    ]
 
 
 def test_svg_is_deterministic_and_takes_start_times():

@@ -43,12 +43,12 @@ def test_svg_rectangles():
     base, across, up = TOP + HEIGHT, (WIDTH - LEFT - 20) / 21, HEIGHT / 12
     found = boxes(text)
     assert set(found) == {
-        "b0: 0 … 3, time 0 … 2",
-        "b1: 0 … 3, time 3 … 8",
-        "b2: 4 … 7, time 0 … 8",
-        "b3: 0 … 3, time 9 … 20",
+        "b0: 0 … 3 (4 bytes), time 0 … 2",
+        "b1: 0 … 3 (4 bytes), time 3 … 8",
+        "b2: 4 … 7 (4 bytes), time 0 … 8",
+        "b3: 0 … 3 (4 bytes), time 9 … 20",
     }
-    x, y, width, height, edge = found["b2: 4 … 7, time 0 … 8"]
+    x, y, width, height, edge = found["b2: 4 … 7 (4 bytes), time 0 … 8"]
     expected = LEFT, base - 8 * up, 9 * across, 4 * up
     assert (x, y, width, height) == pytest.approx(expected, abs=0.01)
     assert edge == "#fff"
@@ -73,7 +73,7 @@ def test_svg_marks_fixed_buffers_and_an_exceeded_capacity():
 
 def test_names_are_escaped():
     one = AllocationInstance("x", [0], [1], [2], None, None, None, ["a<b"])
-    assert "a&lt;b: 0 … 1" in memory_svg(one, [0])
+    assert "<title>a&lt;b: 0 … 1 (2 bytes), time 0 … 0</title>" in memory_svg(one, [0])
 
 
 def test_text():

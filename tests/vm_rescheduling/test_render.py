@@ -84,6 +84,15 @@ def test_arrows_name_vms_and_places():
     assert cluster_ansi(instance, plan).splitlines()[-6:] == [arrow.replace("→", "->") for arrow in expected]
 
 
+def sizes(cores):
+    """Return what a pointer tells of the sizes of a host's VMs."""
+    kinds = sorted(set(cores), reverse=True)
+    words = [f"{cores.count(size)} of {size}" for size in kinds]
+    if len(kinds) > 4:
+        words = [*words[:4], f"{len(kinds) - 4} smaller sizes"]
+    return f": {', '.join(words)} cores" if cores else ""
+
+
 def test_pointers_tell_what_is_free():
     instance = sample_cluster(4)
     plan = sample_plan(instance, 1)
@@ -92,7 +101,7 @@ def test_pointers_tell_what_is_free():
     for host, title in enumerate(titles):
         words = [
             ", ".join(f"NUMA {k}: {one.cpu[host, k]} cores and {one.mem[host, k]} MB free" for k in (0, 1))
-            + f", {(one.host == host).sum()} VMs".lower()
+            + f", {(one.host == host).sum()} vms{sizes(instance.cores[one.host == host].tolist())}"
             for one in (usage, after)
         ]
         changed = host in (instance.host[plan.moves[0, 0]], plan.moves[0, 1])

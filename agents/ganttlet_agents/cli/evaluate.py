@@ -12,8 +12,8 @@ from ganttlet.core.errors import InputError, MissingExtraError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet_agents.cli.progress import progress_bar
 from ganttlet_agents.evaluation import provenance
-from ganttlet_agents.evaluation.report import CHARTS, write_report
-from ganttlet_agents.evaluation.results import load_results, new_folder
+from ganttlet_agents.evaluation.report import CHARTS, load_folders, print_boards, write_leaderboard, write_report
+from ganttlet_agents.evaluation.results import new_folder
 from ganttlet_agents.evaluation.runner import plan_run, run
 from ganttlet_agents.evaluation.suite import (
     Suite,
@@ -133,28 +133,36 @@ class Run:
 
 @dataclass(frozen=True)
 class Report:
-    """Print the tables of a result folder and write its HTML page, from the files alone."""
+    """Write the HTML page of a result folder, or a leaderboard over several, from the files alone; print its tables."""
 
-    folder: Annotated[Path, Positional]
-    """Result folder."""
+    folders: Annotated[tuple[Path, ...], Positional]
+    """Result folders."""
     out: Path | None = None
-    """The page; report.html in the folder by default."""
+    """The page; by default report.html in the folder, or results/leaderboard.html over several."""
     baseline: str | None = None
     """Method that the others are compared with, pair by pair; the first one by default."""
     charts: int = CHARTS
-    """Number of solutions drawn, at most."""
+    """Number of solutions drawn per folder, at most."""
 
     def run(self) -> int:
         """Print and write."""
         check_charts(self.charts)
-        results = load_results(self.folder)
-        rows = results.rows
+        if not self.folders:
+            raise InputError("no result folder is given; expected one or several")
+        loaded = load_folders(self.folders)
         console = make_console()
-        print_summaries(console, summarise(rows, self.baseline, results.meta["suite"]["reference"]))
-        print_problems(console, rows)
-        page = write_report(self.folder, self.out, baseline=self.baseline, charts=self.charts)
+        if len(loaded) == 1:
+            print_summaries(console, summarise(loaded[0].rows, self.baseline, loaded[0].meta["suite"]["reference"]))
+        else:
+            print_boards(console, loaded)
+        for results in loaded:
+            print_problems(console, results.rows)
+        if len(loaded) == 1:
+            page = write_report(self.folders[0], self.out, baseline=self.baseline, charts=self.charts)
+        else:
+            page = write_leaderboard(self.folders, self.out, baseline=self.baseline, charts=self.charts)
         console.print(f"report:  {page}", markup=False, soft_wrap=True)
-        return int(any(row.failed for row in rows))
+        return int(any(row.failed for results in loaded for row in results.rows))
 
 
 def check_charts(charts: int) -> None:

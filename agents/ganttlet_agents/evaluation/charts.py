@@ -13,7 +13,6 @@ from ganttlet.core.family import get_family
 from ganttlet_agents.evaluation.results import instance_path, solution_path
 from ganttlet_agents.evaluation.rows import Row
 
-# A page stays well below 3 MB, whatever the instances' size.
 MAX_BYTES = 1_500_000
 
 
@@ -44,7 +43,8 @@ def render_charts(folder: Path, rows: Sequence[Row], limit: int = MAX_BYTES) -> 
     size = left_out = 0
     for row in rows:
         family = get_family(row.family)
-        caption = f"{row.instance}: {row.method}, {row.objective} {row.value:.10g}"
+        value = row.value or 0.0
+        caption = f"{row.instance}: {row.method}, {row.objective} {value:.{10 if value.is_integer() else 5}g}"
         if row.gap is not None:
             caption += f", gap {100 * row.gap:.2f} %"
         try:
@@ -58,5 +58,5 @@ def render_charts(folder: Path, rows: Sequence[Row], limit: int = MAX_BYTES) -> 
             left_out += 1
             continue
         size += len(picture)
-        figures.append(f'<figure><div class="card">{picture}</div></figure>')
+        figures.append(f'<figure class="picture"><div class="card">{picture}</div></figure>')
     return figures, left_out

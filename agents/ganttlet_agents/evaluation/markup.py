@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ganttlet_agents.evaluation.plots import mark_class
+
 
 @dataclass(frozen=True)
 class Cell:
     """A table cell: its text (escaped here), what it sorts by, a dimmed addition, and how it looks.
 
-    ``swatch`` is the index of a colour shown before the text, ``tag`` a small label after it.
+    ``swatch`` is the number of a method whose colour is shown before the text, ``tag`` a small label after it, and
+    ``link`` the id of an element of the same page.
     """
 
     text: str
@@ -20,27 +23,39 @@ class Cell:
     look: str = ""
     swatch: int | None = None
     tag: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A table column: its title, and whether it holds text (left-aligned) or numbers."""
+    """A table column: its title, and whether it holds text (left-aligned) or numbers.
+
+    ``mark`` is the number of a method with which the column is hidden, ``look`` the style of its heading.
+    """
 
     title: str
     text: bool = False
     about: str = ""
+    mark: int | None = None
+    look: str = ""
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
-    """Return a sortable table in a card that scrolls by itself where the page is narrow."""
-    heads = "".join(
-        f'<th class="{"text" if column.text else ""}" data-kind="{"text" if column.text else "number"}"'
-        f' title="{escape(column.about, quote=True)}"><button>{escape(column.title)}</button></th>'
-        for column in columns
-    )
+def swatch_class(mark: int) -> str:
+    """Return the style of a heading under a method's colour."""
+    return f"under {mark_class(mark)}"
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], marks: Sequence[int | None] = ()) -> str:
+    """Return a sortable table in a card that scrolls by itself where the page is narrow.
+
+    Args:
+        columns, rows: the table.
+        marks: per row the number of the method with which it is hidden; none if empty.
+    """
+    heads = "".join(_head(column) for column in columns)
     lines = [
-        "<tr>" + "".join(_cell(cell, column) for cell, column in zip(row, columns, strict=True)) + "</tr>"
-        for row in rows
+        f"<tr{_mark(mark)}>" + "".join(_cell(cell, column) for cell, column in zip(row, columns, strict=True)) + "</tr>"
+        for row, mark in zip(rows, marks or [None] * len(rows), strict=True)
     ]
     return (
         f'<div class="card"><table class="sortable"><thead><tr>{heads}</tr></thead>'
@@ -48,14 +63,27 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
     )
 
 
+def _head(column: Column) -> str:
+    looks = " ".join(word for word in ("text" if column.text else "", column.look) if word)
+    return (
+        f'<th class="{looks}" data-kind="{"text" if column.text else "number"}"{_mark(column.mark)}'
+        f' title="{escape(column.about, quote=True)}"><button>{escape(column.title)}</button></th>'
+    )
+
+
+def _mark(mark: int | None) -> str:
+    return "" if mark is None else f' data-m="{mark}"'
+
+
 def _cell(cell: Cell, column: Column) -> str:
     looks = " ".join(word for word in ("text" if column.text else "", cell.look) if word)
     sort = "" if cell.sort is None and column.text else f' data-v="{escape(_sort_text(cell), quote=True)}"'
-    swatch = f'<span class="c{cell.swatch}"><i class="sw"></i></span>' if cell.swatch is not None else ""
+    swatch = f'<span class="{mark_class(cell.swatch)}"><i class="sw"></i></span>' if cell.swatch is not None else ""
     addition = f'<span class="ci">{escape(cell.addition)}</span>' if cell.addition else ""
     tag = f'<span class="tag">{escape(cell.tag)}</span>' if cell.tag else ""
     attribute = f' class="{looks}"' if looks else ""
-    return f"<td{attribute}{sort}>{swatch}{escape(cell.text)}{tag}{addition}</td>"
+    text = f'<a href="#{cell.link}">{escape(cell.text)}</a>' if cell.link else escape(cell.text)
+    return f"<td{attribute}{_mark(column.mark)}{sort}>{swatch}{text}{tag}{addition}</td>"
 
 
 def _sort_text(cell: Cell) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganttlet.core.errors import MissingExtraError
@@ -52,11 +52,11 @@ def rate_text(rate: float | None) -> str:
     return "–" if rate is None else f"{rate:,.0f}"
 
 
-def reference_text(summary: Summary) -> str:
-    """Return what gaps are measured against, in words."""
+def reference_text(reference: str, references: Mapping[str, int]) -> str:
+    """Return what gaps are measured against, in words; ``references`` is kind -> number of instances."""
     words = {"optimal": "optimum", "none": "none"}
-    kinds = [f"{words.get(kind, kind.replace('_', ' '))} ({count})" for kind, count in summary.references.items()]
-    named = f"Reference {summary.reference}" if summary.reference else "Reference"
+    kinds = [f"{words.get(kind, kind.replace('_', ' '))} ({count})" for kind, count in references.items()]
+    named = f"Reference {reference}" if reference else "Reference"
     return f"{named}, kind (instances): {', '.join(kinds)}."
 
 
@@ -74,10 +74,13 @@ def notes(summary: Summary) -> list[str]:
         kinds = ", ".join(named) if len(covers) > 1 else next(iter(covers))
         lines.append(f"Intervals: 95 % {kinds}. IQM: mean of the middle half.")
     if summary.metric == "gap":
-        lines.append(reference_text(summary))
+        lines.append(reference_text(summary.reference, summary.references))
+        undefined: dict[int, list[str]] = {}
         for entry in summary.methods:
-            if entry.measured < entry.feasible:
-                lines.append(f"{entry.method}: gap undefined on {entry.feasible - entry.measured} valid row(s).")
+            undefined.setdefault(entry.feasible - entry.measured, []).append(entry.method)
+        for count, methods in undefined.items():
+            if count:
+                lines.append(f"Gap undefined on {count} valid row(s) of {', '.join(methods)}.")
     if summary.bounded:
         lines.append(
             f"{OF_BOUND}: mean of value / the tightest bound that is known or was proved here; "

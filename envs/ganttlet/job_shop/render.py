@@ -69,10 +69,10 @@ def _start(instance: JobShopInstance, start: Array | Schedule) -> Array:
     return np.where(instance.machine >= 0, array, -1)
 
 
-def _placed(instance: JobShopInstance, start: Array, j: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (machine, start, duration) of the scheduled operations of job ``j`` that take time."""
+def _placed(instance: JobShopInstance, start: Array, j: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (operation, machine, start, duration) of the scheduled operations of job ``j`` that take time."""
     for i in np.flatnonzero((start[j] >= 0) & (instance.duration[j] > 0)):
-        yield int(instance.machine[j, i]), int(start[j, i]), int(instance.duration[j, i])
+        yield int(i), int(instance.machine[j, i]), int(start[j, i]), int(instance.duration[j, i])
 
 
 def _end(instance: JobShopInstance, start: Array) -> int:
@@ -83,7 +83,8 @@ def _end(instance: JobShopInstance, start: Array) -> int:
 def gantt_svg(instance: JobShopInstance, schedule: Array | Schedule, title: str = "") -> str:
     """Return a Gantt chart as SVG text: one row per machine, one colour per job, time in ticks.
 
-    Charts of up to 400 operations carry job numbers; in all of them a pointer over a bar shows the job.
+    Charts of up to 400 operations carry job numbers, and a pointer over a bar shows the operation; in larger ones it
+    shows the job.
 
     Args:
         instance: the instance.
@@ -117,9 +118,14 @@ def gantt_svg(instance: JobShopInstance, schedule: Array | Schedule, title: str 
     out.append('<g stroke="#fff" stroke-width=".7">')
     for j, color in enumerate(colors(instance.n_jobs)):
         path = ""
-        for k, begin, length in _placed(instance, start, j):
+        for i, k, begin, length in _placed(instance, start, j):
             x, wide = LEFT + scale * begin, scale * length
-            path += f"M{x:.1f} {TOP + k * row + 1:g}h{wide:.1f}v{row - 2:g}h-{wide:.1f}z"
+            bar = f"M{x:.1f} {TOP + k * row + 1:g}h{wide:.1f}v{row - 2:g}h-{wide:.1f}z"
+            if few:
+                words = f"job {j} operation {i} on M{k}: {begin} … {begin + length} ({length})"
+                out.append(f'<path fill="{color}" d="{bar}"><title>{words}</title></path>')
+            else:
+                path += bar
             if few and wide > 6 * len(str(j)) + 2:
                 y = TOP + (k + 0.5) * row + 3.5
                 labels.append(f'<text x="{x + wide / 2:.1f}" y="{y:g}" fill="{_ink_on(color)}">{j}</text>')
@@ -147,7 +153,7 @@ def _figure(instance: JobShopInstance, start: Array, title: str, horizon: int | 
     right = max(end, horizon or 0, 1)
     for j, color in enumerate(colors(instance.n_jobs)):
         bars = []
-        for k, begin, length in _placed(instance, start, j):
+        for _, k, begin, length in _placed(instance, start, j):
             bars.append([(begin, k - 0.44), (begin + length, k - 0.44), (begin + length, k + 0.44), (begin, k + 0.44)])
             if few and length / right * size[0] * 72 > 8 * len(str(j)) + 3:
                 axes.text(begin + length / 2, k, str(j), ha="center", va="center", fontsize=7, color=_ink_on(color))
@@ -200,7 +206,7 @@ def gantt_ansi(instance: JobShopInstance, start: Array | Schedule, width: int = 
     share = np.zeros((instance.n_machines, columns))
     chart = np.full((instance.n_machines, columns), ".")
     for j in range(instance.n_jobs):
-        for k, begin, length in _placed(instance, start, j):
+        for _, k, begin, length in _placed(instance, start, j):
             part = np.minimum(edges[1:], begin + length) - np.maximum(edges[:-1], begin)
             better = part > share[k] + 1e-9
             share[k] = np.where(better, part, share[k])

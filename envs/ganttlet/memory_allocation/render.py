@@ -107,11 +107,12 @@ def memory_svg(instance: AllocationInstance, allocation: Array | Allocation, tit
     for k in np.flatnonzero(offset >= 0):
         low, size = int(offset[k]), int(instance.size[k])
         edge = INK if instance.fixed[k] >= 0 else "#fff"
+        span = f"time {instance.lower[k]} … {instance.upper[k] - 1}"
         out.append(
             f'<rect x="{LEFT + across * (int(instance.lower[k]) - begin):.2f}" y="{base - up * (low + size):.2f}" '
             f'width="{across * int(instance.upper[k] - instance.lower[k]):.2f}" height="{up * size:.2f}" '
             f'fill="{COLORS[k % len(COLORS)]}" stroke="{edge}" stroke-width=".6"><title>{escape(instance.label(k))}: '
-            f"{low} … {low + size - 1}, time {instance.lower[k]} … {instance.upper[k] - 1}</title></rect>"
+            f"{low} … {low + size - 1} ({size} bytes), {span}</title></rect>"
         )
     y, color = base - up * instance.capacity, MARK if full > instance.capacity else GOOD
     out.append(f'<path d="M{LEFT:g} {y:.1f}H{WIDTH - 20:g}" stroke="{color}" stroke-width="1.5"/></svg>')

@@ -22,6 +22,7 @@ PANEL = (WIDTH - 2 * MARGIN - GAP) / 2
 TALLEST, WIDEST = 520.0, 90.0
 SHOWN = 100
 NAME = 14
+SIZES = 4  # sizes of VMs that a pointer over a host tells of
 Parts = list[tuple[str, Array]]
 Step = tuple[int, int, int, int, int]
 Box = tuple[float, float, float, float]
@@ -193,7 +194,16 @@ def _add_panel(scene: Scene, usage: Usage, left: float, top: float, changed: set
             for node in range(instance.n_numa)
         )
         scene.cells[host].append(cell)
-        scene.hovers[host].append(f"{free}, {count[host]} {vm_kind}s")
+        words = _sizes(instance.cores[usage.host == host], unit)
+        scene.hovers[host].append(f"{free}, {count[host]} {vm_kind}s{words}")
+
+
+def _sizes(cores: Array, unit: str) -> str:
+    """Return ``: 3 of 4, 2 of 16 cores`` for what a host holds, the largest four sizes at most."""
+    sizes, counts = np.unique(cores, return_counts=True)
+    found = [f"{n} of {size}" for size, n in zip(sizes[::-1].tolist(), counts[::-1].tolist(), strict=True)]
+    more = [f"{len(found) - SIZES} smaller sizes"] if len(found) > SIZES else []
+    return f": {', '.join([*found[:SIZES], *more])} {unit}" if found else ""
 
 
 def _across(instance: Cluster) -> int:
