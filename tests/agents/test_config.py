@@ -145,13 +145,17 @@ def test_brackets_in_file_names_are_no_pattern(sack, tmp_path, monkeypatch):
 
 
 def test_range_keeps_leading_zeros_and_options(write_suite):
-    suite = load_suite(write_suite("family: sack\ninstances: ['ta08..ta10:due_factor=1.5', x9..x10]\n"))
+    suite = load_suite(
+        write_suite("family: sack\ninstances: ['ta08..ta10:due_factor=1.5', x9..x10, 'l2d:6x6:9..l2d:6x6:10']\n")
+    )
     assert suite.groups[""] == (
         "ta08:due_factor=1.5",
         "ta09:due_factor=1.5",
         "ta10:due_factor=1.5",
         "x9",
         "x10",
+        "l2d:6x6:9",
+        "l2d:6x6:10",
     )
 
 

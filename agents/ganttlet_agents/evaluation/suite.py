@@ -16,7 +16,7 @@ from ganttlet_agents.config import load_config
 
 KEYS = ("about", "family", "objective", "objectives", "instances", "methods", "seeds", "reference", "bounds")
 REFERENCES = ("best_known", "none")
-RANGE = re.compile(r"(?P<prefix>[^:]*?)(?P<first>\d+)\.\.(?P=prefix)(?P<last>\d+)(?P<tail>:.*)?")
+RANGE = re.compile(r"(?P<prefix>.*?)(?P<first>\d+)\.\.(?P=prefix)(?P<last>\d+)(?P<tail>:.*)?")
 OPTIONS = re.compile(r"(?P<path>.+?)(?P<tail>(:[A-Za-z_]\w*=[^:]*)*)")
 
 Entry = str | Mapping[str, Any] | Instance

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ganttlet.core.family import DataSet, Family
+from ganttlet.job_shop.axes import axes
 from ganttlet.job_shop.bounds import best_known, lower_bound, reference
 from ganttlet.job_shop.formats import (
     format_standard,
@@ -111,6 +112,7 @@ FAMILY = Family(
     validate=cast(Any, validate),
     reference=cast(Any, reference),
     picture=cast(Any, gantt_svg),
+    axes=cast(Any, axes),
     generators=GENERATORS,
     presets=PRESETS,
     data_sets=DATA_SETS,

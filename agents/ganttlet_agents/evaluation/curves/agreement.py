@@ -140,6 +140,9 @@ def _test(curve: Curve, check: Check, first: Panel, points: Sequence[Point], pub
         if ours and title in names:
             return {}
         for name in names.get(title, (title,)):
+            # What ours is compared with in this check cannot stand for ours.
+            if name != title and name in check.lines:
+                continue
             if theirs := series(published, name, x, y, where):
                 return theirs
         return {}
@@ -214,7 +217,9 @@ def _near(check: Check, lines: Mapping[str, Series]) -> Verdict | None:
 def _steps(check: Check, lines: Mapping[str, Series], sign: int) -> Verdict | None:
     found = []
     for title, line in lines.items():
-        for (at, mine), (then, other) in itertools.pairwise(line.items()):
+        places = list(line.items())
+        steps = [(places[0], places[-1])] if check.ends and len(places) > 1 else itertools.pairwise(places)
+        for (at, mine), (then, other) in steps:
             margin = sign * (other - mine) / max(abs(mine), 1e-12) + check.within
             found.append((margin, f"{title} {short(mine)} at {short(at)}, {short(other)} at {short(then)}"))
     return _worst(found, "least step")

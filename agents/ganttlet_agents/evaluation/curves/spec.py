@@ -117,6 +117,7 @@ class Check:
         flat: lines whose y keeps within ``within`` of its mean.
         level: lines whose y lies between ``low`` and ``high``.
         within: relative slack of all of them.
+        ends: rising, falling: True to compare the first place with the last alone.
         since, until: the part of x that counts.
         at: the one x that counts, text or number; ``last``: each line's last.
     """
@@ -135,6 +136,7 @@ class Check:
     within: float = 0.0
     low: float | None = None
     high: float | None = None
+    ends: bool = False
     since: float | None = None
     until: float | None = None
     at: Any = None
@@ -147,6 +149,8 @@ class Check:
             raise InputError(f"{self.kind}: expected two lines or more")
         if self.kind == "level" and self.low is None and self.high is None:
             raise InputError("level: expected low, high or both")
+        if self.ends and self.kind not in ("rising", "falling"):
+            raise InputError(f"ends: belongs to rising and falling, not to {self.kind}")
 
     @property
     def kind(self) -> str:
