@@ -1,0 +1,75 @@
+"""What becomes of a plan once it is made, as curves show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ganttlet.core.errors import InputError, check_keys
+from ganttlet.vm_rescheduling.churn import RATE, replay_under_churn
+from ganttlet.vm_rescheduling.instance import Cluster
+from ganttlet.vm_rescheduling.solution import SLACK, Plan, validate
+
+CHURN = ("delay_seconds", "rate", "on_invalid", "seeds")
+
+
+def churn(cluster: Cluster, plan: Plan, seconds: float, options: Mapping[str, Any]) -> Mapping[str, float]:
+    """Return the means over replays of a plan that is carried out after a delay; see :func:`replay_under_churn`.
+
+    Args:
+        cluster: of VMs.
+        plan: of that cluster.
+        seconds: what it took to make; not used, since the delay is given.
+        options: ``delay_seconds``; ``rate`` (5 arrivals, and exits, per minute), ``on_invalid`` (abort), ``seeds`` (10,
+            the number of replays).
+
+    Returns:
+        ``fr16``, ``n16``, ``moves`` (carried out), and ``unplanned``: the fragment rate without any plan.
+    """
+    check_keys("churn", options, CHURN)
+    count = options.get("seeds", 10)
+    if "delay_seconds" not in options:
+        raise InputError("churn: option 'delay_seconds' is missing")
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise InputError(f"churn: seeds: expected an integer of at least 1, got {count!r}")
+    ends = [
+        replay_under_churn(
+            cluster,
+            plan,
+            options["delay_seconds"],
+            rate=options.get("rate", RATE),
+            on_invalid=options.get("on_invalid", "abort"),
+            seed=seed,
+        )
+        for seed in range(count)
+    ]
+    fields = {"fr16": "fr", "n16": "n16", "moves": "moves_done", "unplanned": "fr_unplanned"}
+    return {name: float(np.mean([getattr(end, field) for end in ends])) for name, field in fields.items()}
+
+
+def goal(cluster: Cluster, plan: Plan, seconds: float, options: Mapping[str, Any]) -> Mapping[str, float]:
+    """Return the moves that count where a plan is to reach the cluster's goal: the limit, if it misses it.
+
+    Args:
+        cluster: with a goal.
+        plan: a sound plan of that cluster.
+        seconds: what it took to make; not used.
+        options: none.
+
+    Returns:
+        ``moves``, and ``reached``: 1 if the plan ends at the goal, else 0.
+    """
+    check_keys("goal", options, ())
+    if cluster.goal is None:
+        raise InputError(f"goal: {cluster.name} has no goal")
+    values = validate(cluster, plan).values
+    reached = values["fr16"] <= cluster.goal + SLACK
+    return {"moves": values["moves"] if reached else float(cluster.limit), "reached": float(reached)}
+
+
+AFTER: Mapping[str, Callable[[Any, Any, float, Mapping[str, Any]], Mapping[str, float]]] = {
+    "churn": churn,
+    "goal": goal,
+}
