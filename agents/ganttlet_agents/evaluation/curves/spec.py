@@ -79,6 +79,7 @@ class Panel:
         sort: bars: True to order x by y of the first line.
         invert: True to let x fall from left to right.
         published: False to leave the published points out.
+        intervals: lines: False to leave the intervals over instances out, where instances differ more than methods.
     """
 
     x: str
@@ -97,6 +98,7 @@ class Panel:
     sort: bool = False
     invert: bool = False
     published: bool = True
+    intervals: bool = True
 
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, KINDS)
