@@ -42,15 +42,30 @@ def test_churn_is_the_mean_of_replays(cluster):
             FAMILY.after["churn"](cluster, plan, 0.1, wrong)
 
 
-def test_a_missed_goal_counts_with_the_limit(cluster):
-    plan = sample_plan(cluster, 4)
-    rate = validate(cluster, plan).values["fr16"]
+def rates_of(cluster, plan):
+    """Return the fragment rate before the first move and after each."""
+    plans = [Plan(plan.moves[:at], cluster.digest) for at in range(len(plan.moves) + 1)]
+    return [validate(cluster, part).values["fr16"] for part in plans]
 
-    def moves(goal):
+
+def test_a_goal_counts_the_moves_until_it_is_reached(cluster):
+    plan = next(
+        plan
+        for plan in (sample_plan(cluster, 4, seed) for seed in range(99))
+        if min(rates_of(cluster, plan)) < rates_of(cluster, plan)[0]
+    )
+    rates = rates_of(cluster, plan)
+
+    def reach(goal):
         again = with_options(cluster, {"goal": goal})
         return FAMILY.after["goal"](again, Plan(plan.moves, again.digest), 0.1, {})
 
-    assert moves(rate) == {"moves": float(len(plan.moves)), "reached": 1.0}
-    assert moves(rate - 0.001) == {"moves": 6.0, "reached": 0.0}
+    for goal in (*rates, 0.0):
+        first = next((at for at, rate in enumerate(rates) if rate <= goal), None)
+        found = reach(goal)
+        assert found["reached"] == (first is not None)
+        assert found["moves"] == (cluster.limit if first is None else first)
+        assert found["fr16"] == pytest.approx(rates[-1 if first is None else first])
+    assert len({reach(goal)["moves"] for goal in rates}) > 1
     with pytest.raises(InputError, match="has no goal"):
         FAMILY.after["goal"](cluster, plan, 0.1, {})

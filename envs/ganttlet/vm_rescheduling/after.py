@@ -10,7 +10,7 @@ import numpy as np
 from ganttlet.core.errors import InputError, check_keys
 from ganttlet.vm_rescheduling.churn import RATE, replay_under_churn
 from ganttlet.vm_rescheduling.instance import Cluster
-from ganttlet.vm_rescheduling.solution import SLACK, Plan, validate
+from ganttlet.vm_rescheduling.solution import SLACK, Plan, values_of
 
 CHURN = ("delay_seconds", "rate", "on_invalid", "seeds")
 
@@ -50,23 +50,35 @@ def churn(cluster: Cluster, plan: Plan, seconds: float, options: Mapping[str, An
 
 
 def goal(cluster: Cluster, plan: Plan, seconds: float, options: Mapping[str, Any]) -> Mapping[str, float]:
-    """Return the moves that count where a plan is to reach the cluster's goal: the limit, if it misses it.
+    """Return the moves after which a plan first reaches the cluster's goal, and could be stopped.
 
     Args:
-        cluster: with a goal.
+        cluster: of VMs, with a goal.
         plan: a sound plan of that cluster.
         seconds: what it took to make; not used.
         options: none.
 
     Returns:
-        ``moves``, and ``reached``: 1 if the plan ends at the goal, else 0.
+        ``moves``, the limit if the plan never reaches the goal; ``reached``: 1 if it does, else 0; ``fr16`` and ``n16``
+        at the end of those moves.
     """
     check_keys("goal", options, ())
     if cluster.goal is None:
         raise InputError(f"goal: {cluster.name} has no goal")
-    values = validate(cluster, plan).values
+    usage = cluster.usage()
+    values, left = values_of(usage, 0), plan.moves.tolist()
+    done = 0
+    while values["fr16"] > cluster.goal + SLACK and done < len(left):
+        usage.move(*left[done])
+        done += 1
+        values = values_of(usage, done)
     reached = values["fr16"] <= cluster.goal + SLACK
-    return {"moves": values["moves"] if reached else float(cluster.limit), "reached": float(reached)}
+    return {
+        "moves": float(done if reached else cluster.limit),
+        "reached": float(reached),
+        "fr16": values["fr16"],
+        "n16": values["n16"],
+    }
 
 
 AFTER: Mapping[str, Callable[[Any, Any, float, Mapping[str, Any]], Mapping[str, float]]] = {
