@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ganttlet.core.family import Family
+from ganttlet.vm_rescheduling.after import AFTER
+from ganttlet.vm_rescheduling.axes import axes
 from ganttlet.vm_rescheduling.churn import achieved, replay_under_churn
 from ganttlet.vm_rescheduling.formats import read_csv, read_plan, read_snapshot, write_csv, write_plan
 from ganttlet.vm_rescheduling.generator import GENERATORS, make_generator
@@ -64,4 +66,6 @@ FAMILY = Family(
         "goal": ("fr16",),
         "unplaced": ("pending", "disruption", "moves"),
     },
+    axes=cast(Any, axes),
+    after=AFTER,
 )

@@ -124,7 +124,7 @@ def _lines(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, place
             (handles[title],) = axes.plot(xs, ys, "D", markersize=7, linestyle="none", **looks[title])
         else:
             (handles[title],) = axes.plot(xs, ys, linewidth=1.7, marker="o", markersize=4, **looks[title])
-        spread = [point for point in line if panel.y in point.low]
+        spread = [point for point in line if panel.intervals and panel.y in point.low]
         if spread:
             low, high = ([_scale(panel) * part(point)[panel.y] for point in spread] for part in (_low, _high))
             axes.fill_between(_where(panel, spread, places), low, high, alpha=0.12, linewidth=0, **looks[title])

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,9 @@ def points_of_rows(
         if row.value is None:
             continue
         for line, over in lines.get(row.method, ()):
-            entry = Entry(line, row, _place(curve, row, instances[row.digest], over), _columns(row, line))
-            entries += _after(curve, entry, instances[row.digest], folder) if curve.content.after else [entry]
+            entry = Entry(line, row, _place(curve, row, instances[row.digest], over), _columns(row))
+            found = _after(curve, entry, instances[row.digest], folder) if curve.content.after else [entry]
+            entries += [_stand_in(one) for one in found] if line.use else found
     cases = _by_case(entries)
     if curve.content.against:
         _add_ratios(cases, curve.content.against)
@@ -122,35 +123,43 @@ def _place(curve: Curve, row: Row, instance: Instance, over: Mapping[str, Any]) 
     return tuple((found | dict(over)).items())
 
 
-def _columns(row: Row, line: Line) -> dict[str, float]:
-    """Return the row's columns; under ``use`` one of them in place of every value."""
-    named = {name: getattr(row, name) for name in ROW_COLUMNS}
-    if line.use:
-        if line.use not in named | dict(row.values):
-            raise InputError(
-                f"line {line.title!r}: use: unknown column {line.use!r}; expected one of {', '.join(named)}"
-            )
-        stand_in = (named | dict(row.values))[line.use]
-        named |= {"value": stand_in, row.objective: stand_in}
-    else:
-        named |= row.values
+def _columns(row: Row) -> dict[str, float]:
+    named = {name: getattr(row, name) for name in ROW_COLUMNS} | dict(row.values)
     return {name: float(value) for name, value in named.items() if value is not None}
+
+
+def _stand_in(entry: Entry) -> Entry:
+    """Return the entry with the column of its line's ``use`` in place of every judged value."""
+    use, row = entry.line.use, entry.row
+    if use not in entry.columns and use not in ROW_COLUMNS:
+        known = ", ".join(dict.fromkeys((*ROW_COLUMNS, *entry.columns)))
+        raise InputError(f"line {entry.line.title!r}: use: unknown column {use!r}; expected one of {known}")
+    columns = {name: value for name, value in entry.columns.items() if name in ROW_COLUMNS}
+    if use in entry.columns:
+        columns |= {"value": entry.columns[use], row.objective: entry.columns[use]}
+    else:
+        columns.pop("value", None)
+    return replace(entry, columns=columns)
 
 
 def _after(curve: Curve, entry: Entry, instance: Instance, folder: Path) -> list[Entry]:
     """Return an entry for each value of ``after``, whose values replace the row's."""
     after, family = curve.content.after, get_family(curve.family)
     assert after is not None
-    place, values = next(iter(after.over.items()))
     solution = family.solution.load(solution_path(folder, entry.row.key))
-    found = []
-    for value in (*values, *([None] if after.own else [])):
-        at = entry.row.seconds if value is None else value
-        became = family.after[after.name](instance, solution, entry.row.seconds, {**after.options, place: at})
-        columns = {**entry.columns, **became}
-        columns |= {place: at} if value is None else {}
-        where = entry.place if value is None else (*entry.place, (place, value))
-        found.append(Entry(entry.line, entry.row, where, columns, own=value is None))
+
+    def became(at: Mapping[str, Any]) -> dict[str, float]:
+        values = family.after[after.name](instance, solution, entry.row.seconds, {**after.options, **at})
+        return {**entry.columns, **values}
+
+    if not after.over:
+        return [replace(entry, columns=became({}))]
+    place, values = next(iter(after.over.items()))
+    found = [replace(entry, place=(*entry.place, (place, value)), columns=became({place: value})) for value in values]
+    # What stands in for a method took no time of its own.
+    if after.own and not entry.line.use:
+        own = {place: entry.row.seconds}
+        found.append(replace(entry, columns={**became(own), **own}, own=True))
     return found
 
 

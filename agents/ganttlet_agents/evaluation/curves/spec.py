@@ -27,7 +27,8 @@ class Line:
         name: what the line is called; the method's text, with ``…`` for what varies, if empty.
         over: place -> values, each of which gives a point.
         published: names of the published lines that are the same method.
-        use: column that stands for every judged value, such as ``bound`` or ``reference_bound``; empty for the values.
+        use: column that stands for every judged value, such as ``bound``, ``reference_bound`` or one that ``after``
+            adds; empty for the values.
         preset, run, seed, params: training preset, name of its run folder, seed and changed settings; without a preset
             nothing is trained.
     """
@@ -78,6 +79,7 @@ class Panel:
         sort: bars: True to order x by y of the first line.
         invert: True to let x fall from left to right.
         published: False to leave the published points out.
+        intervals: lines: False to leave the intervals over instances out, where instances differ more than methods.
     """
 
     x: str
@@ -96,6 +98,7 @@ class Panel:
     sort: bool = False
     invert: bool = False
     published: bool = True
+    intervals: bool = True
 
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, KINDS)
@@ -194,21 +197,21 @@ class After:
 
     Fields:
         name: a key of the family's ``after``.
-        over: place -> values, each of which gives a point.
+        over: place -> values, each of which gives a point; empty if a solution becomes one thing only.
         options: further options of that function.
         own: place at which a point more stands, at the seconds that the method took; empty for none.
     """
 
     name: str
-    over: dict[str, tuple[Any, ...]]
+    over: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     own: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.over) != 1:
-            raise InputError(f"over: expected one place, got {', '.join(self.over) or 'none'}")
+        if len(self.over) > 1:
+            raise InputError(f"over: expected one place at most, got {', '.join(self.over)}")
         if self.own not in ("", *self.over):
-            raise InputError(f"own: expected {next(iter(self.over))}, got {self.own!r}")
+            raise InputError(f"own: expected the place of over, got {self.own!r}")
 
 
 @dataclass(frozen=True)
