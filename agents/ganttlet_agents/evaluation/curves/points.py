@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ganttlet_agents.evaluation.statistics import Statistic, bootstrap, mean
 ROW_COLUMNS = ("value", "gap", "difference", "seconds", "decisions", "bound", "reference", "reference_bound")
 BY_ROW = ("group", "instance")
 RATIO = "_ratio"
+ENDS: Mapping[str, Callable[[Any], Any]] = {"_least": np.min, "_most": np.max}  # of a point's instances
 Place = tuple[tuple[str, Any], ...]
 
 
@@ -94,7 +95,8 @@ def points_of_rows(
         if row.value is None:
             continue
         for line, over in lines.get(row.method, ()):
-            entry = Entry(line, row, _place(curve, row, instances[row.digest], over), _columns(row, line))
+            columns = _columns(row, line, curve.content.after is not None)
+            entry = Entry(line, row, _place(curve, row, instances[row.digest], over), columns)
             entries += _after(curve, entry, instances[row.digest], folder) if curve.content.after else [entry]
     cases = _by_case(entries)
     if curve.content.against:
@@ -122,19 +124,27 @@ def _place(curve: Curve, row: Row, instance: Instance, over: Mapping[str, Any]) 
     return tuple((found | dict(over)).items())
 
 
-def _columns(row: Row, line: Line) -> dict[str, float]:
-    """Return the row's columns; under ``use`` one of them in place of every value."""
+def _columns(row: Row, line: Line, later: bool = False) -> dict[str, float]:
+    """Return the row's columns; under ``use`` one of them in place of every value.
+
+    Args:
+        row, line: the row as the line's.
+        later: True if ``use`` may name what comes with ``after``.
+    """
     named = {name: getattr(row, name) for name in ROW_COLUMNS}
-    if line.use:
-        if line.use not in named | dict(row.values):
-            raise InputError(
-                f"line {line.title!r}: use: unknown column {line.use!r}; expected one of {', '.join(named)}"
-            )
+    known = line.use in named | dict(row.values)
+    if line.use and not known and not later:
+        raise _unknown(line, named)
+    if line.use and known:
         stand_in = (named | dict(row.values))[line.use]
         named |= {"value": stand_in, row.objective: stand_in}
     else:
         named |= row.values
     return {name: float(value) for name, value in named.items() if value is not None}
+
+
+def _unknown(line: Line, columns: Iterable[str]) -> InputError:
+    return InputError(f"line {line.title!r}: use: unknown column {line.use!r}; expected one of {', '.join(columns)}")
 
 
 def _after(curve: Curve, entry: Entry, instance: Instance, folder: Path) -> list[Entry]:
@@ -147,7 +157,10 @@ def _after(curve: Curve, entry: Entry, instance: Instance, folder: Path) -> list
     for value in (*values, *([None] if after.own else [])):
         at = entry.row.seconds if value is None else value
         became = family.after[after.name](instance, solution, entry.row.seconds, {**after.options, place: at})
-        columns = {**entry.columns, **became}
+        use = entry.line.use
+        if use and use not in became and use not in entry.columns:
+            raise _unknown(entry.line, became)
+        columns = {**entry.columns, **(dict.fromkeys(became, became[use]) if use in became else became)}
         columns |= {place: at} if value is None else {}
         where = entry.place if value is None else (*entry.place, (place, value))
         found.append(Entry(entry.line, entry.row, where, columns, own=value is None))
@@ -211,6 +224,9 @@ def _means(curve: Curve, cases: Cases) -> list[Point]:
             if len(kept) > 1 and np.ptp(values[name]) > 0.0:
                 low[name], high[name] = bootstrap([values[name].tolist()], statistic)
         means = {name: float(statistic(column)) for name, column in values.items()}
+        for end, pick in ENDS.items():
+            ended = {name: name.removesuffix(end) for name in wanted if name.endswith(end)}
+            means |= {name: float(pick(values[column])) for name, column in ended.items() if column in values}
         kept_values = {name: values[name].tolist() for name in wanted & set(names)}
         points.append(Point(title, dict(place), len(kept), means, kept_values, low, high, own))
     return points
