@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from ganttlet.core.family import Family
 from ganttlet.uam_fleet.advice import advise_actions
+from ganttlet.uam_fleet.axes import axes, hour
 from ganttlet.uam_fleet.bounds import reference
 from ganttlet.uam_fleet.dispatch import RULES
 from ganttlet.uam_fleet.formats import format_scenario, parse_scenario, read_scenario, write_scenario
@@ -74,5 +75,7 @@ FAMILY = Family(
     advise=advise_actions,
     # A profit says little without how many were carried and how many flights had no one on board.
     beside={"profit": ("served", "empty_flights"), "served": ("profit", "lost")},
+    axes=cast(Any, axes),
+    after={"hour": cast(Any, hour)},
     stochastic=True,
 )

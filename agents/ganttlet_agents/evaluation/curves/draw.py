@@ -56,7 +56,7 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
             ours |= {"line": _lines, "bars": _bars, "box": _boxes, "scatter": _scatter}[panel.kind](
                 axes, panel, shown, looks, places
             )
-            others |= _published(axes, panel, known, theirs, places, len({point.line for point in shown}))
+            others |= _published(axes, panel, known, theirs, places, _slots(curve, panel, shown))
             ours |= _levels(axes, panel, points, looks)
             _dress(axes, panel, places)
         empty = Line2D([], [], linestyle="none")
@@ -78,7 +78,8 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
 
 
 def _shown(point: Point, panel: Panel) -> bool:
-    return point.at(panel.x) is not None and point.means.get(panel.y) is not None and point.fits(panel.where)
+    wanted = not panel.lines or point.line in panel.lines
+    return wanted and point.at(panel.x) is not None and point.means.get(panel.y) is not None and point.fits(panel.where)
 
 
 def _places(panel: Panel, points: Sequence[Point]) -> list[Any] | None:
@@ -155,6 +156,15 @@ def _slot(at: int, count: int) -> tuple[float, float]:
     return -0.42 + (at + 0.5) * width, width
 
 
+def _slots(curve: Curve, panel: Panel, shown: Sequence[Point]) -> dict[str, float]:
+    """Return published line -> how far the bars or boxes of the same method are from their place."""
+    if panel.kind not in ("bars", "box"):
+        return {}
+    titles = list(_by_line(panel, shown))
+    same = {name: line.title for line in curve.content.lines for name in line.published}
+    return {name: _slot(titles.index(title), len(titles))[0] for name, title in same.items() if title in titles}
+
+
 def _bars(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places: list[Any] | None) -> dict[str, Any]:
     handles, lines = {}, _by_line(panel, points)
     for at, (title, own) in enumerate(lines.items()):
@@ -215,9 +225,14 @@ def _published_looks(curve: Curve, published: Sequence[Point], ours: Looks) -> L
 
 
 def _published(
-    axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places: list[Any] | None, lines: int
+    axes: Any,
+    panel: Panel,
+    points: Sequence[Point],
+    looks: Looks,
+    places: list[Any] | None,
+    slots: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Draw the published points that have a place on the axes; beside bars and boxes without lines."""
+    """Draw the published points that have a place on the axes; at the bar or box of the same method without a line."""
     handles = {}
     for title, own in _by_line(panel, points).items():
         kept = [point for point in own if places is None or point.at(panel.x) in places]
@@ -227,7 +242,8 @@ def _published(
         if (places is not None and all(isinstance(place, str) for place in places)) or panel.kind in ("bars", "box"):
             look["linestyle"] = "none"
         marks = dict.fromkeys(SHORT_MARKS[point.place["mark"]] for point in kept)
-        (handles[f"{title} ({', '.join(marks)})"],) = axes.plot(_where(panel, kept, places), _ys(panel, kept), **look)
+        xs = [x + slots.get(title, 0.0) for x in _where(panel, kept, places)]
+        (handles[f"{title} ({', '.join(marks)})"],) = axes.plot(xs, _ys(panel, kept), **look)
     return handles
 
 

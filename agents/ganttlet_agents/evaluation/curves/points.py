@@ -24,6 +24,7 @@ from ganttlet_agents.evaluation.statistics import Statistic, bootstrap, mean
 ROW_COLUMNS = ("value", "gap", "difference", "seconds", "decisions", "bound", "reference", "reference_bound")
 BY_ROW = ("group", "instance")
 RATIO = "_ratio"
+ENDS: Mapping[str, Callable[[Any], Any]] = {"_least": np.min, "_most": np.max}  # of a point's instances
 Place = tuple[tuple[str, Any], ...]
 
 
@@ -129,14 +130,15 @@ def _columns(row: Row) -> dict[str, float]:
 
 
 def _stand_in(entry: Entry) -> Entry:
-    """Return the entry with the column of its line's ``use`` in place of every judged value."""
+    """Return the entry with the column of its line's ``use`` in place of every judged value, and of what came after."""
     use, row = entry.line.use, entry.row
     if use not in entry.columns and use not in ROW_COLUMNS:
         known = ", ".join(dict.fromkeys((*ROW_COLUMNS, *entry.columns)))
         raise InputError(f"line {entry.line.title!r}: use: unknown column {use!r}; expected one of {known}")
     columns = {name: value for name, value in entry.columns.items() if name in ROW_COLUMNS}
     if use in entry.columns:
-        columns |= {"value": entry.columns[use], row.objective: entry.columns[use]}
+        later = [name for name in entry.columns if name not in ROW_COLUMNS and name not in row.values]
+        columns |= dict.fromkeys(("value", row.objective, *later), entry.columns[use])
     else:
         columns.pop("value", None)
     return replace(entry, columns=columns)
@@ -220,6 +222,9 @@ def _means(curve: Curve, cases: Cases) -> list[Point]:
             if len(kept) > 1 and np.ptp(values[name]) > 0.0:
                 low[name], high[name] = bootstrap([values[name].tolist()], statistic)
         means = {name: float(statistic(column)) for name, column in values.items()}
+        for end, pick in ENDS.items():
+            ended = {name: name.removesuffix(end) for name in wanted if name.endswith(end)}
+            means |= {name: float(pick(values[column])) for name, column in ended.items() if column in values}
         kept_values = {name: values[name].tolist() for name in wanted & set(names)}
         points.append(Point(title, dict(place), len(kept), means, kept_values, low, high, own))
     return points

@@ -68,13 +68,15 @@ class Panel:
     """One pair of axes.
 
     Fields:
-        x, y: columns; texts of x stand side by side.
+        x, y: columns; texts of x stand side by side. NAME_least and NAME_most are the column of the worst and best
+            instance by its number.
         title, x_label, y_label: what stands at them; the columns' names if empty.
         kind: one of KINDS. ``box`` draws what instances differ by, ``scatter`` a shape for each group.
         x_scale, y_scale: one of SCALES.
         y_min, y_max: ends of the axis, where the points do not set them.
         percent: True to draw y as a percentage.
         where: column -> value that a point must have to be drawn.
+        lines: names of the lines, ours and published ones, that are drawn; all if empty.
         levels: text -> y of a horizontal line.
         sort: bars: True to order x by y of the first line.
         invert: True to let x fall from left to right.
@@ -94,6 +96,7 @@ class Panel:
     y_max: float | None = None
     percent: bool = False
     where: dict[str, Any] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
     levels: dict[str, float] = field(default_factory=dict)
     sort: bool = False
     invert: bool = False
