@@ -280,7 +280,7 @@ def test_resolve_errors(spec, message):
     ("options", "message"),
     [
         ({"hardware": "gpu"}, "option 'hardware': unknown value 'gpu'"),
-        ({"capacity": "4 MB"}, "option 'capacity': expected bytes, or a number with KiB, MiB or GiB, got '4 MB'"),
+        ({"capacity": "4 MB"}, "option 'capacity': expected bytes, or a number with KiB, MiB or GiB, or one of M_R"),
         ({"capacity": "0"}, "field 'capacity': expected an integer of at least 1"),
         ({"slow_bandwidth": "quick"}, "option 'slow_bandwidth': expected a number"),
         ({"fast_bandwidth": 0.0}, "field 'fast_bandwidth'"),

@@ -59,7 +59,8 @@ class Family:
             at states that no teacher came to; -1 in rows that are done. ``rule`` is a method text without its kind, as
             in ``etf:late=true``; raises InputError for one that cannot be asked so. None if the family has none.
         beside: objective -> objectives whose means tables and reports show beside it.
-        axes: (instance) -> name -> number that a curve may put on an axis, such as a rate or a size; None for no such.
+        axes: (instance) -> name -> number or text that a curve may put on an axis, such as a rate or a size; None for no
+            such.
         after: name -> (instance, solution, seconds, options) -> values of what becomes of a solution that took so many
             seconds to find, such as a plan that is carried out late.
         stochastic: True if an instance has a hidden realisation, such as arrivals or noise that a decision cannot
@@ -82,7 +83,7 @@ class Family:
     replay: Callable[[Any, Sequence[Any]], Any] | None = None
     advise: Callable[[Any, str], Any] | None = None
     beside: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    axes: Callable[[Any], Mapping[str, float]] | None = None
+    axes: Callable[[Any], Mapping[str, float | str]] | None = None
     after: Mapping[str, Callable[[Any, Any, float, Mapping[str, Any]], Mapping[str, float]]] = field(
         default_factory=dict
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from ganttlet.core.family import Family
+from ganttlet.memory_mapping.axes import axes
 from ganttlet.memory_mapping.bounds import budgets, compulsory_bytes, lower_bound, non_compulsory_bytes, reference
 from ganttlet.memory_mapping.formats import format_csv, parse_csv, read_csv, write_csv
 from ganttlet.memory_mapping.generator import GENERATORS, HELD_OUT, Generator, make_generator
@@ -72,4 +73,5 @@ FAMILY = Family(
     replay=cast(Any, replay_actions),
     # A latency in µs says little without what it is relative to, and without what was waited for.
     beside={"latency": ("speedup", "stalls"), "speedup": ("latency", "stalls")},
+    axes=cast(Any, axes),
 )

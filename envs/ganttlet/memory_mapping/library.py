@@ -14,6 +14,7 @@ from ganttlet.core.data import data_path
 from ganttlet.core.errors import InputError, check_choice, check_keys
 from ganttlet.core.family import DataSet
 from ganttlet.core.specs import resolve_spec, split_options
+from ganttlet.memory_mapping.bounds import BUDGETS, budgets
 from ganttlet.memory_mapping.formats import PARTS, paths_of, read_csv
 from ganttlet.memory_mapping.generator import make_generator
 from ganttlet.memory_mapping.hardware import FIELDS, PRESETS
@@ -51,7 +52,8 @@ def resolve(spec: Any) -> Program:
         spec: a Program; a name: one of :func:`shipped`, such as "alexnet_b32", or of a program in the folder of
             outside data; a saved record, or any of the three tables of a program; any of these with options behind it,
             such as "alexnet_b32:hardware=tight" or "alexnet_b32:capacity=64MiB" (also ``align``, ``matrix_peak``,
-            ``vector_peak``, ``slow_bandwidth``, ``fast_bandwidth``); or a mapping: {"generator": settings, "seed": 3},
+            ``vector_peak``, ``slow_bandwidth``, ``fast_bandwidth``; a capacity may be one of ``bounds.budgets``, such
+            as "alexnet_b32:capacity=M_R"); or a mapping: {"generator": settings, "seed": 3},
             {"name": any of the strings above, "hardware": "tight"}, or a whole program as plain data.
 
     Raises:
@@ -68,7 +70,7 @@ def with_options(program: Program, options: Mapping[str, Any]) -> Program:
     Args:
         program: the program.
         options: of OPTIONS: ``hardware``, a preset that replaces the program's own, and fields to change. Sizes may be
-            text with a unit (KiB, MiB, GiB).
+            text with a unit (KiB, MiB, GiB), a capacity the name of one of ``bounds.budgets``, too.
 
     Raises:
         InputError: naming the option.
@@ -78,7 +80,12 @@ def with_options(program: Program, options: Mapping[str, Any]) -> Program:
     check_keys(what, given, OPTIONS)
     if not given:
         return program
-    fields = {key: _number(what, key, value) for key, value in given.items() if key != "hardware"}
+    budget = given["capacity"] if given.get("capacity") in BUDGETS else None
+    fields = {
+        key: _number(what, key, value)
+        for key, value in given.items()
+        if key != "hardware" and (key != "capacity" or budget is None)
+    }
     hardware = program.hardware
     base, shown = split_options(program.name)
     if "hardware" in given:
@@ -86,7 +93,8 @@ def with_options(program: Program, options: Mapping[str, Any]) -> Program:
         hardware, shown = PRESETS[given["hardware"]], {}
     name = ":".join([base, *(f"{key}={value}" for key, value in {**shown, **given}.items())])
     try:
-        return replace(program, name=name, **{**vars(hardware), **fields})
+        found = replace(program, name=name, **{**vars(hardware), **fields})
+        return found if budget is None else replace(found, capacity=budgets(found)[budget])
     except InputError as error:
         raise InputError(f"instance {name!r}: {error}") from None
 
@@ -98,7 +106,9 @@ def _number(what: str, key: str, value: Any) -> Any:
     if key in ("capacity", "align"):
         match = re.fullmatch("([0-9]{1,15})(|KiB|MiB|GiB)", value, re.ASCII)
         if match is None:
-            raise InputError(f"{what}: option {key!r}: expected bytes, or a number with KiB, MiB or GiB, got {value!r}")
+            wanted = "bytes, or a number with KiB, MiB or GiB"
+            wanted += f", or one of {', '.join(BUDGETS)}" if key == "capacity" else ""
+            raise InputError(f"{what}: option {key!r}: expected {wanted}, got {value!r}")
         return int(match[1]) * UNITS[match[2]]
     try:
         return float(value)
