@@ -3,8 +3,8 @@
     python benchmarks/publish_curves.py results/curves …      takes the files of full curves from these folders
     python benchmarks/publish.py                              writes the pages from what was taken
 
-PNG goes to docs/images/curves/, CSV, JSON and the text to benchmarks/results/curves/. A curve of the quick budget, or with
-failed rows, is refused.
+PNG goes to docs/images/curves/, CSV, JSON and the text to benchmarks/results/curves/. A curve of the quick budget, or
+with failed rows, is refused.
 """
 
 from __future__ import annotations
@@ -83,12 +83,11 @@ def overview(table: Table) -> str:
         judged = [one["ours"]["holds"] for one in data["checks"] if one["ours"]]
         pairs, agreed = (sum(order[key] for order in data["orders"]) for key in ("pairs", "agreed"))
         distance = [100 * one["mean"] for one in data["close"]]
-        rows.append([
-            link, curve.content.about, f"{sum(judged)} of {len(data['checks'])}", f"{agreed} of {pairs}" if pairs else "",
-            f"{min(distance):.1f} … {max(distance):.1f}" if distance else "", f"{data['seconds']:,.0f}",
-        ])  # fmt: skip
+        held, order = f"{sum(judged)} of {len(data['checks'])}", f"{agreed} of {pairs}" if pairs else ""
+        spread = f"{min(distance):.1f} … {max(distance):.1f}" if distance else ""
+        rows.append([link, curve.content.about, held, order, spread, f"{data['seconds of methods']:,.0f}"])
     head = ["curve", "what it shows", "properties that hold", "pairs of methods in published order",
-            "mean distance to published points by line, %", "seconds, full"]  # fmt: skip
+            "mean distance to published points by line, %", "seconds of methods"]  # fmt: skip
     return table(head, rows) + "\n\nMade by `python evaluate.py curve --all` and `python benchmarks/publish_curves.py`."
 
 

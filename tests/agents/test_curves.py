@@ -14,7 +14,7 @@ from ganttlet.core.errors import InputError
 from ganttlet_agents.evaluation.curves import published as reference_files
 from ganttlet_agents.evaluation.curves.agreement import compare, rank_correlation, series
 from ganttlet_agents.evaluation.curves.load import load_curve
-from ganttlet_agents.evaluation.curves.make import AbsentError, make
+from ganttlet_agents.evaluation.curves.make import AbsentError, Way, make
 from ganttlet_agents.evaluation.curves.points import Point
 from ganttlet_agents.evaluation.results import load_results
 
@@ -61,7 +61,7 @@ def curve_of(tmp_path, sack, monkeypatch):
 
 
 def made_of(curve, tmp_path, quick=False, **options):
-    return make(curve, quick, tmp_path / "out", "the command", lambda line, budget: None, **options)
+    return make(curve, quick, lambda line, budget: None, Way(tmp_path / "out", "the command", **options))
 
 
 def rows_of(made):
@@ -95,12 +95,12 @@ def test_points_are_means_of_validated_rows(curve_of, tmp_path):
 
 
 def test_files_are_pictures_and_a_text(curve_of, tmp_path):
-    made = made_of(curve_of("checks: [{claim: all fit, near: [exact, Best], within: 0.0}]"), tmp_path)
+    made = made_of(curve_of("checks: [{claim: larger sacks hold more, rising: [exact]}]"), tmp_path)
     assert made.files["png"].read_bytes().startswith(b"\x89PNG")
     svg = made.files["svg"].read_text(encoding="utf-8")
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     assert "Worst (off a figure)" in svg
-    again = make(curve_of(), False, tmp_path / "again", "the command", lambda line, budget: None)
+    again = made_of(curve_of(), tmp_path / "again")
     assert again.files["svg"].read_text(encoding="utf-8") == svg
     text = made.files["md"].read_text(encoding="utf-8")
     assert "Source of the curve: A paper, Fig. 1." in text
@@ -109,6 +109,17 @@ def test_files_are_pictures_and_a_text(curve_of, tmp_path):
     assert data["command"] == "the command"
     assert data["budget"] == "full"
     assert data["checks"][0]["published"]["holds"]
+
+
+def test_a_resumed_curve_keeps_its_rows(curve_of, tmp_path):
+    made_of(curve_of(), tmp_path)
+    path = tmp_path / "out" / "sacks" / "rows.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:5]), encoding="utf-8")
+    made_of(curve_of(), tmp_path, resume=True)
+    again = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert again[:5] == lines[:5]
+    assert len(again) == len(lines)
 
 
 def test_the_quick_budget_cuts_instances_lines_and_values(curve_of, tmp_path):

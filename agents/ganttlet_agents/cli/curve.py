@@ -9,10 +9,11 @@ from typing import Annotated
 
 from ganttlet.core.errors import InputError, MissingExtraError, check_choice
 from ganttlet.core.family import family_names
+from ganttlet_agents.cli.evaluate import check_limits
 from ganttlet_agents.cli.runs_of_curves import runs_of
 from ganttlet_agents.config import config_names
 from ganttlet_agents.evaluation.curves.load import KIND, load_curve
-from ganttlet_agents.evaluation.curves.make import AbsentError, Made, make
+from ganttlet_agents.evaluation.curves.make import AbsentError, Made, Way, make
 from ganttlet_agents.evaluation.curves.spec import Curve
 from ganttlet_agents.evaluation.curves.words import summary
 from ganttlet_agents.evaluation.rows import Row
@@ -43,9 +44,16 @@ class CurveCommand:
     """Folder of the files; results/curves, or results/curves-quick, by default."""
     log_folder: Annotated[Path, arg(aliases=["-f"])] = Path("runs")
     """Folder of the training runs that curves name; missing ones are trained, unless --quick is given."""
+    jobs: int = 1
+    """Worker processes that the rows are spread over; 1: this process alone."""
+    timeout: float | None = None
+    """Seconds after which a row has failed; none: no limit."""
+    resume: bool = False
+    """Keep the rows that an interrupted run of the same curve left in its folder."""
 
     def run(self) -> int:
         """Make them, print what agrees; 1 if a row failed."""
+        check_limits(self.jobs, self.timeout)
         curves = self._curves()
         console = make_console()
         out = self.out or (QUICK_OUT if self.quick else OUT)
@@ -92,7 +100,7 @@ class CurveCommand:
         name = curve.name if curve.name in config_names(KIND) else curve.file
         command = " ".join(["python evaluate.py curve", name, budget]).strip()
         runs = runs_of(curve, self.log_folder, self.quick, tell)
-        made = make(curve, self.quick, out, command, runs, on_row)
+        made = make(curve, self.quick, runs, Way(out, command, on_row, self.jobs, self.timeout, self.resume))
         tell(f"{made.seconds:.1f} s, {made.files['png']}")
         for line in summary(curve, made.agreement):
             tell(line)

@@ -102,10 +102,7 @@ class Run:
             raise InputError("--resume needs --out, the folder whose results are continued")
         if self.resume and self.overwrite:
             raise InputError("--resume and --overwrite are both given; expected one of them")
-        if self.jobs < 1:
-            raise InputError(f"--jobs: got {self.jobs}; expected 1 or more")
-        if self.timeout is not None and not 0.0 < self.timeout < float("inf"):
-            raise InputError(f"--timeout: got {self.timeout:g}; expected seconds greater than 0")
+        check_limits(self.jobs, self.timeout)
         check_charts(self.charts)
 
     def _suite(self) -> Suite:
@@ -163,6 +160,14 @@ class Report:
             page = write_leaderboard(self.folders, self.out, baseline=self.baseline, charts=self.charts)
         console.print(f"report:  {page}", markup=False, soft_wrap=True)
         return int(any(row.failed for results in loaded for row in results.rows))
+
+
+def check_limits(jobs: int, timeout: float | None) -> None:
+    """Refuse less than one process, and a time limit of nothing."""
+    if jobs < 1:
+        raise InputError(f"--jobs: got {jobs}; expected 1 or more")
+    if timeout is not None and not 0.0 < timeout < float("inf"):
+        raise InputError(f"--timeout: got {timeout:g}; expected seconds greater than 0")
 
 
 def check_charts(charts: int) -> None:

@@ -62,21 +62,35 @@ class Made:
     seconds: float
 
 
-def make(
-    curve: Curve, quick: bool, out: Path, command: str, runs: Runs, on_row: OnRow = lambda row: None, jobs: int = 1
-) -> Made:
+@dataclass(frozen=True)
+class Way:
+    """How a curve's methods are run.
+
+    Fields:
+        out: the folder of the files; what was there of the same name is replaced.
+        command: as it is to be printed.
+        on_row: called with each row.
+        jobs, timeout, resume: as of ``runner.run``.
+    """
+
+    out: Path
+    command: str
+    on_row: OnRow = lambda row: None
+    jobs: int = 1
+    timeout: float | None = None
+    resume: bool = False
+
+
+def make(curve: Curve, quick: bool, runs: Runs, way: Way) -> Made:
     """Make a curve: under ``out`` ``NAME.png``, ``.svg``, ``.csv``, ``.md``, ``.json`` and the result folder ``NAME/``.
 
-    Points come from rows and validations of this run alone.
+    Points come from rows and validations of this run alone; with ``way.resume`` from those too that it left unfinished.
 
     Args:
         curve: as loaded.
         quick: the quick budget instead of the full one.
-        out: the folder; what was there of the same name is replaced.
-        command: as it is to be printed.
         runs: gives the training runs of lines with a preset.
-        on_row: called with each row.
-        jobs: number of worker processes.
+        way: how methods are run, and where the files go.
 
     Raises:
         AbsentError: if instances are not here.
@@ -91,13 +105,13 @@ def make(
     missing = [*budget.without, *(title for title, found in trained.items() if found is None)]
     rows: list[Row] = []
     if cut.content.learning is not None:
-        points, rows = _learning(cut, {title: found for title, found in trained.items() if found}, out, command, on_row)
+        points, rows = _learning(cut, {title: found for title, found in trained.items() if found}, way)
     else:
-        points, rows = _measured(cut, trained, missing, out, command, on_row, jobs)
+        points, rows = _measured(cut, trained, missing, way)
     missing += [line.title for line in cut.content.lines if line.title not in {p.line for p in points} | set(missing)]
     agreement = compare(cut, points, published, missing)
     seconds = time.perf_counter() - begun
-    facts = _facts(cut, quick, command, rows, trained, seconds)
+    facts = _facts(quick, way, rows, trained, seconds)
     data = {"curve": cut.name, "about": cut.content.about, "source": cut.content.source, **facts, **as_data(agreement)}
     texts: dict[str, str | bytes] = {
         "csv": write_csv(points, published),
@@ -106,7 +120,7 @@ def make(
     }
     files: dict[str, Path] = {}
     for ending, content in {**texts, **draw(cut, points, published, missing)}.items():
-        files[ending] = out / f"{cut.name}.{ending}"
+        files[ending] = way.out / f"{cut.name}.{ending}"
         with writing(files[ending]) as path:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, content)
@@ -114,13 +128,7 @@ def make(
 
 
 def _measured(
-    curve: Curve,
-    trained: Mapping[str, Run | None],
-    missing: Sequence[str],
-    out: Path,
-    command: str,
-    on_row: OnRow,
-    jobs: int,
+    curve: Curve, trained: Mapping[str, Run | None], missing: Sequence[str], way: Way
 ) -> tuple[list[Point], list[Row]]:
     """Run the methods of the lines on the suite."""
     assert curve.suite is not None
@@ -136,14 +144,12 @@ def _measured(
                 raise InputError(f"{curve.file}: line {line.title!r}: {error}") from None
             texts.setdefault(label, []).append((line, over))
     suite = replace(curve.suite, methods=tuple(texts))
-    rows, folder = _run(suite, out / curve.name, command, on_row, jobs)
+    rows, folder = _run(suite, curve.name, way)
     instances = {entry.instance.digest: entry.instance for entry in load_instances(suite)}
     return points_of_rows(curve, rows, texts, instances, folder), rows
 
 
-def _learning(
-    curve: Curve, trained: Mapping[str, Run], out: Path, command: str, on_row: OnRow
-) -> tuple[list[Point], list[Row]]:
+def _learning(curve: Curve, trained: Mapping[str, Run], way: Way) -> tuple[list[Point], list[Row]]:
     """Read the validations of the runs, and let methods play the first one's validation instances."""
     learning = curve.content.learning
     assert learning is not None
@@ -162,7 +168,7 @@ def _learning(
         methods=learning.levels,
         reference=first.reference,
     )
-    rows, _ = _run(suite, out / curve.name, command, on_row, 1)
+    rows, _ = _run(suite, curve.name, way)
     for label in dict.fromkeys(row.method for row in rows):
         own = [row for row in rows if row.method == label and row.value is not None]
         means = {
@@ -175,28 +181,32 @@ def _learning(
     return points, rows
 
 
-def _run(suite: Suite, path: Path, command: str, on_row: OnRow, jobs: int) -> tuple[list[Row], Path]:
+def _run(suite: Suite, name: str, way: Way) -> tuple[list[Row], Path]:
     try:
         load_instances(suite)
     except InputError as error:
         raise AbsentError(str(error)) from None
     plan = plan_run(suite)
-    folder = new_folder(path, "", True)
-    return run(plan, folder, command, on_row), folder.folder
+    folder = new_folder(way.out / name, "", not way.resume, resume=way.resume)
+    rows = run(plan, folder, way.command, way.on_row, jobs=way.jobs, timeout=way.timeout, resume=way.resume)
+    return rows, folder.folder
 
 
 def _facts(
-    curve: Curve, quick: bool, command: str, rows: Sequence[Row], trained: Mapping[str, Run | None], seconds: float
+    quick: bool, way: Way, rows: Sequence[Row], trained: Mapping[str, Run | None], seconds: float
 ) -> dict[str, Any]:
+    # Rows that a resumed run kept name their own machine and commit.
+    commits = sorted({row.commit or "unknown" for row in rows}) or [provenance.commit() or "unknown"]
     return {
-        "command": command,
+        "command": way.command,
         "budget": "quick" if quick else "full",
         "instances": len({row.digest for row in rows}),
         "rows": len(rows),
         "failed rows": sum(row.failed for row in rows),
         **({"runs": [found.path.as_posix() for found in trained.values() if found]} if trained else {}),
         "seconds": round(seconds, 1),
-        "device": provenance.device(),
-        "commit": provenance.commit(),
+        "seconds of methods": round(sum(row.seconds for row in rows), 1),
+        "device": ", ".join(sorted({row.device for row in rows}) or [provenance.device()]),
+        "commit": ", ".join(commits),
         "versions": ", ".join(f"{name} {version}" for name, version in provenance.versions().items()),
     }
