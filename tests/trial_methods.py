@@ -28,6 +28,8 @@ class Trial:
         if self.how == "process":
             # What a worker knows of itself, which no row may depend on.
             return Outcome(Sequence(np.arange(n)), status=str(os.getpid()))
+        if self.how == "stepwise":
+            return Outcome(Sequence(np.arange(n)), decisions=n, latencies=[1.0, 2.0, 3.0])
         tried = [np.random.default_rng([seed, k]).permutation(n) for k in range(self.options.get("tries", 1))]
         best = min(tried, key=lambda order: np.cumsum(instance.duration[order]).sum())
         return Outcome(Sequence(best), decisions=n * len(tried), simulated=len(tried), status=f"seed {seed}")
@@ -45,5 +47,6 @@ def _type(name, options=None, **settings):
 
 METHODS = (
     _type("random", {"wait": WAIT, "tries": TRIES}),
-    *map(_type, ("exit", "killed", "hang", "second_seed", "process")),
+    _type("limited", {"tries": TRIES}, budgets={"steps": "tries"}),
+    *map(_type, ("stepwise", "exit", "killed", "hang", "second_seed", "process")),
 )

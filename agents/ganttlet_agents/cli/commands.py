@@ -80,7 +80,15 @@ AnyCommand = (
 )
 
 
-REPEATABLE = (("--params", "-p"), ("--env-kwargs",), ("--methods",), ("--instances",), ("--objectives",), ("--seeds",))
+REPEATABLE = (
+    ("--params", "-p"),
+    ("--env-kwargs",),
+    ("--methods",),
+    ("--instances",),
+    ("--objectives",),
+    ("--seeds",),
+    ("--budget",),
+)
 
 
 def parse(words: Sequence[str], within: str = "") -> Command:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from ganttlet.core.errors import InputError, MissingExtraError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet_agents.cli.progress import progress_bar
 from ganttlet_agents.evaluation import provenance
+from ganttlet_agents.evaluation.budgets import budget_lines, read_budget
 from ganttlet_agents.evaluation.report import CHARTS, load_folders, print_boards, write_leaderboard, write_report
-from ganttlet_agents.evaluation.results import new_folder
+from ganttlet_agents.evaluation.results import Results, load_results, new_folder
+from ganttlet_agents.evaluation.rows import Row
 from ganttlet_agents.evaluation.runner import plan_run, run
 from ganttlet_agents.evaluation.suite import (
     Suite,
@@ -24,6 +27,9 @@ from ganttlet_agents.evaluation.suite import (
 )
 from ganttlet_agents.evaluation.summary import summarise
 from ganttlet_agents.evaluation.tables import make_console, print_problems, print_summaries
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 try:
     from tyro.conf import Positional
@@ -49,6 +55,8 @@ class Run:
     """Seeds for every method: numbers separated by commas or spaces, or one range such as 0..4."""
     reference: str | None = None
     """What gaps are measured against: best_known, none, or a method that runs first."""
+    budget: tuple[str, ...] = ()
+    """Limit of every method that can be limited so, such as seconds=5; kinds: seconds, decisions, steps."""
     baseline: str | None = None
     """Method that the others are compared with, pair by pair; the first one by default."""
     out: Path | None = None
@@ -85,8 +93,7 @@ class Run:
             print(f"the rows so far are in {folder.folder}; --resume goes on with them", file=sys.stderr)
             raise
         console = make_console()
-        print_summaries(console, summarise(rows, self.baseline, plan.suite.reference))
-        print_problems(console, rows)
+        print_results(console, load_results(folder.folder), self.baseline)
         console.print(f"results: {folder.folder}", markup=False, soft_wrap=True)
         if self.report:
             page = write_report(folder.folder, baseline=self.baseline, charts=self.charts)
@@ -123,6 +130,8 @@ class Run:
             suite = replace(suite, objectives=tuple(names))
         if self.seeds:
             suite = replace(suite, seeds=tuple(_seeds(_words(self.seeds))))
+        if self.budget:
+            suite = replace(suite, budget=read_budget(_words(self.budget), "--budget"))
         if self.reference is not None:
             suite = replace(suite, reference=self.reference)
         return suite
@@ -149,14 +158,12 @@ class Report:
         loaded = load_folders(self.folders)
         console = make_console()
         if len(loaded) == 1:
-            print_summaries(console, summarise(loaded[0].rows, self.baseline, loaded[0].meta["suite"]["reference"]))
-        else:
-            print_boards(console, loaded)
-        for results in loaded:
-            print_problems(console, results.rows)
-        if len(loaded) == 1:
+            print_results(console, loaded[0], self.baseline)
             page = write_report(self.folders[0], self.out, baseline=self.baseline, charts=self.charts)
         else:
+            print_boards(console, loaded)
+            for results in loaded:
+                print_problems(console, results.rows)
             page = write_leaderboard(self.folders, self.out, baseline=self.baseline, charts=self.charts)
         console.print(f"report:  {page}", markup=False, soft_wrap=True)
         return int(any(row.failed for results in loaded for row in results.rows))
@@ -168,6 +175,21 @@ def check_limits(jobs: int, timeout: float | None) -> None:
         raise InputError(f"--jobs: got {jobs}; expected 1 or more")
     if timeout is not None and not 0.0 < timeout < float("inf"):
         raise InputError(f"--timeout: got {timeout:g}; expected seconds greater than 0")
+
+
+def print_results(console: Console, results: Results, baseline: str | None) -> None:
+    """Print the tables of a result folder, and what must be known to read them."""
+    rows = results.rows
+    print_summaries(console, summarise(rows, baseline, results.meta["suite"]["reference"]))
+    for line in [*budget_lines(results.meta, rows), *origin_lines(rows)]:
+        console.print(line, style="dim", markup=False)
+    print_problems(console, rows)
+
+
+def origin_lines(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence if the rows are not all of one source commit and machine, as after a run that went on."""
+    found = {what: dict.fromkeys(getattr(row, what) or "none" for row in rows) for what in ("commit", "device")}
+    return [f"Rows of several {what}s: {', '.join(names)}." for what, names in found.items() if len(names) > 1]
 
 
 def check_charts(charts: int) -> None:

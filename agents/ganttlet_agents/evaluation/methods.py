@@ -31,6 +31,7 @@ ANY_FAMILY = "*"
 ANY_NAME = "*"
 
 Information = Literal["causal", "clairvoyant"]
+Budgets = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,8 @@ class MethodType:
             the name of the family.
         spelling: of an open type: name -> its canonical spelling, so that a label does not depend on how it was typed.
         further: the options that it takes beyond ``options``, or None.
+        budgets: kind of budget (``seconds``, ``decisions`` or simulator ``steps``) -> the option that limits a whole
+            solve so. Or a function of the options given, as texts, and the name of the family.
     """
 
     kind: str
@@ -186,6 +189,8 @@ class MethodType:
         """The options' names as they are listed, with ``KEY`` for any that it takes further."""
         return [*self.options, *([] if self.further is None else [self.further.pattern])]
 
+    budgets: Budgets | Callable[[Mapping[str, str], str], Budgets] = field(default_factory=dict)
+
     @property
     def pattern(self) -> str:
         """How it is written without options: ``kind:name``, or ``kind:NAME`` for an open type."""
@@ -201,12 +206,16 @@ class MethodType:
 
 @dataclass(frozen=True)
 class BoundMethod:
-    """A method type with its options filled in; ``label``, its canonical text, names every changed option."""
+    """A method type with its options filled in; ``label``, its canonical text, names every changed option.
+
+    ``budget`` tells which options a budget has filled in: its kind -> the option.
+    """
 
     label: str
     type: MethodType
     options: Mapping[str, Any]
     method: Method = field(repr=False, compare=False)
+    budget: Budgets = field(default_factory=dict, compare=False)
 
     @property
     def deterministic(self) -> bool:
@@ -253,8 +262,12 @@ def bind(method: MethodType, **options: Any) -> BoundMethod:
     return _bind(method, {key: _text(value) for key, value in options.items()})
 
 
-def parse_methods(text: str | Iterable[str], family: str | Family) -> list[BoundMethod]:
+def parse_methods(
+    text: str | Iterable[str], family: str | Family, budget: Mapping[str, float] | None = None
+) -> list[BoundMethod]:
     """Return the methods named by ``text`` for a family, in order.
+
+    ``budget``, kind -> limit, fills in the option for it in every method that has one and was not given it.
 
     Raises:
         InputError: for an unknown kind, name, option or value, naming the known ones; for a method twice.
@@ -266,7 +279,7 @@ def parse_methods(text: str | Iterable[str], family: str | Family) -> list[Bound
     name = family if isinstance(family, str) else family.name
     methods: list[BoundMethod] = []
     for word in words:
-        method = _parse_one(word, name)
+        method = _parse_one(word, name, budget or {})
         if any(method.label == other.label for other in methods):
             raise InputError(f"methods: {method.label} is given twice")
         methods.append(method)
@@ -303,7 +316,7 @@ def _registry() -> tuple[MethodType, ...]:
     return tuple(entry for entry, _ in found.values())
 
 
-def _parse_one(word: str, family: str) -> BoundMethod:
+def _parse_one(word: str, family: str, budget: Mapping[str, float]) -> BoundMethod:
     pieces = word.split(":")
     first = next((i for i, piece in enumerate(pieces) if "=" in piece), len(pieces))
     kind, name, trailing = pieces[0], ":".join(pieces[1:first]), pieces[first:]
@@ -324,7 +337,10 @@ def _parse_one(word: str, family: str) -> BoundMethod:
         if key in given:
             raise InputError(f"method {word!r}: option {key!r} is given twice")
         given[key] = value
-    return _bind(entry.called(name, family), given)
+    options = entry.budgets(given, family) if callable(entry.budgets) else entry.budgets
+    filled = {kind: options[kind] for kind in budget if kind in options and options[kind] not in given}
+    given |= {option: _text(budget[kind]) for kind, option in filled.items()}
+    return replace(_bind(entry.called(name, family), given), budget=filled)
 
 
 def _bind(method: MethodType, given: Mapping[str, str]) -> BoundMethod:

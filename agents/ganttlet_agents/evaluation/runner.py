@@ -71,7 +71,7 @@ def plan_run(suite: Suite) -> Plan:
     family = get_family(suite.family)
     if not suite.methods:
         raise InputError(f"{suite.source}: names no methods; give some with --methods")
-    methods = parse_methods(suite.methods, family)
+    methods = parse_methods(suite.methods, family, suite.budget)
     reference = None
     if suite.reference not in REFERENCES:
         try:
@@ -273,6 +273,7 @@ class _Runner:
                     "deterministic": method.deterministic,
                     "information": method.information(plan.family.name),
                     **({"code": method.code} if method.code else {}),
+                    "budget": dict(method.budget),
                 }
                 for method in plan.methods
             ],

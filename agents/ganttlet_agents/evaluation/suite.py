@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from ganttlet.core.errors import InputError, check_choice, check_keys
 from ganttlet.core.family import Family, get_family
 from ganttlet.core.record import Instance
 from ganttlet_agents.config import load_config
+from ganttlet_agents.evaluation.budgets import check_budget
 
-KEYS = ("about", "family", "objective", "objectives", "instances", "methods", "seeds", "reference", "bounds")
+KEYS = ("about", "family", "objective", "objectives", "instances", "methods", "seeds", "reference", "bounds", "budget")
 REFERENCES = ("best_known", "none")
 RANGE = re.compile(r"(?P<prefix>.*?)(?P<first>\d+)\.\.(?P=prefix)(?P<last>\d+)(?P<tail>:.*)?")
 OPTIONS = re.compile(r"(?P<path>.+?)(?P<tail>(:[A-Za-z_]\w*=[^:]*)*)")
@@ -36,6 +37,7 @@ class Suite:
         methods: method texts that run unless others are named.
         seeds: seeds handed to every method.
         reference: ``best_known``, ``none``, or the text of a method that runs first on each instance.
+        budget: limit of every method that can be limited so, kind -> limit (``evaluation.budgets``), empty for none.
         bounds: file of proven bounds (``evaluation.bounds.load_bounds``), empty for none.
     """
 
@@ -49,6 +51,7 @@ class Suite:
     seeds: tuple[int, ...] = (0,)
     reference: str = "best_known"
     bounds: str = ""
+    budget: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain-data form that result files keep."""
@@ -63,6 +66,7 @@ class Suite:
             "seeds": list(self.seeds),
             "reference": self.reference,
             "bounds": Path(self.bounds).name,
+            "budget": dict(self.budget),
         }
 
 
@@ -113,6 +117,7 @@ def make_suite(name: str, source: str, folder: Path | None, data: Mapping[str, A
         seeds=tuple(read_seeds(data.get("seeds", [0]), f"{source}: key 'seeds'")),
         reference=_reference(data.get("reference", "best_known"), source),
         bounds=_bounds(data.get("bounds"), folder, source),
+        budget=check_budget(data["budget"], f"{source}: key 'budget'") if data.get("budget") is not None else {},
     )
 
 

@@ -191,6 +191,9 @@ def _serve(connection: Connection, family_name: str) -> None:
             except InputError as error:
                 connection.send(error)
                 return
+            except Exception as error:
+                connection.send(_failed(0.0, f"loading failed: {type(error).__name__}: {error}"))
+                continue
             start = partial(connection.send, STARTED)
             connection.send(judge.attempt(loaded, job.objective, methods[job.method], job.seed, start))
 

@@ -14,7 +14,7 @@ from ganttlet.core.errors import InputError, MissingExtraError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet.core.options import as_count, as_number
 from ganttlet.core.record import Instance
-from ganttlet_agents.evaluation.methods import ANY_FAMILY, ANY_NAME, Information, MethodType, Option, Outcome
+from ganttlet_agents.evaluation.methods import ANY_FAMILY, ANY_NAME, Budgets, Information, MethodType, Option, Outcome
 from ganttlet_agents.search import Decoded, Scorer, beam, greedy, gumbel, make_batch, read_threshold, sample
 from ganttlet_agents.search.threshold import quantiles_of
 
@@ -130,7 +130,13 @@ class PolicyMethod:
         with _torch_threads(self.threads):
             found = self._decode(self.decoding, instance, objective, seed)
         status = "unfinished" if np.isnan(found.value) else ""
-        return Outcome(found.solution, status=status, decisions=found.decisions, simulated=found.simulated)
+        return Outcome(
+            found.solution,
+            status=status,
+            decisions=found.decisions,
+            simulated=found.simulated,
+            latencies=found.latencies,
+        )
 
     def warm_up(self, instance: Instance, *, objective: str) -> None:
         """Load the compiled kernels and PyTorch's: one sequence, greedy or with the least search."""
@@ -274,6 +280,15 @@ def _information(options: dict[str, Any], family: str) -> Information:
     return "clairvoyant" if decoding.clairvoyant and get_family(family).stochastic else "causal"
 
 
+def _budgets(given: Mapping[str, str], family: str) -> Budgets:
+    """Seconds limit what samples or searches; greedy play is left alone where several plays would be hindsight."""
+    several = given.get("decode") in ("sample", "gumbel") or any(
+        key in given for key, needed in NEEDS.items() if needed[0] in ("sample", "gumbel")
+    )
+    other = given.get("decode") in ("greedy", "beam") or "width" in given
+    return {"seconds": "seconds"} if several or not (other or get_family(family).stochastic) else {}
+
+
 def _above_zero(value: float) -> str | None:
     return None if value > 0.0 else f"{value:g} is too small; expected a number greater than 0"
 
@@ -348,5 +363,6 @@ METHODS = (
         build=build,
         deterministic=lambda options: options["device"] == "cpu" and options["seconds"] is None,
         information=_information,
+        budgets=_budgets,
     ),
 )

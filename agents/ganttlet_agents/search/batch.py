@@ -39,6 +39,7 @@ class Decoded:
             beam); NaN where it did not finish.
         decisions: number of decisions the policy took, in all sequences together.
         simulated: number of simulator steps that this took; more than decisions where it searches.
+        latencies: seconds from each observation to its action, where one sequence was played alone; else empty.
     """
 
     solution: Solution
@@ -46,6 +47,7 @@ class Decoded:
     values: Floats
     decisions: int
     simulated: int
+    latencies: Sequence[float] = ()
 
 
 def make_batch(env_id: str, rows: int, instances: Sequence[Any], **env_kwargs: Any) -> BatchEnv:

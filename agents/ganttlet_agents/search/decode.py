@@ -65,12 +65,11 @@ def decode_many(
         now = list(instances[first : first + env.num_envs])
         # Rows without an instance of their own repeat the last; they are not scored.
         obs = begin(env, [*now, *now[-1:] * (env.num_envs - len(now))])
-        decisions, terminated = _play(env, score, obs, len(now), lambda logits, rows: np.argmax(logits, axis=1))
+        decisions, terminated, latencies = _play(env, score, obs, len(now), _greatest)
         values = final_values(env, objective, terminated)
-        found += [
-            Decoded(env.solution(row), float(values[row]), values[row : row + 1], *[int(decisions[row])] * 2)
-            for row in range(len(now))
-        ]
+        for row, steps in enumerate(decisions.tolist()):
+            own = values[row : row + 1]
+            found.append(Decoded(env.solution(row), float(values[row]), own, steps, steps, latencies))
     return found
 
 
@@ -120,14 +119,15 @@ def sample(
     score = bound(score, env)
     seeds, found = np.random.SeedSequence(as_seed("seed", seed)), list[float]()
     best: tuple[float, int, Solution] | None = None
-    total = 0
+    total, alone = 0, list[float]()
     while (first := len(found)) < most and (not first or time.perf_counter() - clock < limit):
         count = int(min(env.num_envs, most - first))
         obs = begin(env, instance)
         choose = _perturbed([np.random.default_rng(child) for child in seeds.spawn(count)], temperature, first == 0)
         if quantiles is not None:
             choose = _among_probable(choose, obs, quantiles, temperature)
-        decisions, terminated = _play(env, score, obs, count, choose)
+        decisions, terminated, latencies = _play(env, score, obs, count, choose)
+        alone += latencies
         total += int(decisions.sum())
         values = final_values(env, objective, terminated)[:count]
         keys = ranking(values, sign)
@@ -136,7 +136,13 @@ def sample(
             best = float(keys[row]), first + row, env.solution(row)
         found += values.tolist()
     assert best is not None
-    return Decoded(best[2], found[best[1]], np.array(found), total, total)
+    # Decisions taken together have no latency of their own.
+    return Decoded(best[2], found[best[1]], np.array(found), total, total, alone if len(alone) == total else ())
+
+
+def _greatest(logits: NDArray[Any], rows: Ints) -> Ints:
+    actions: Ints = np.argmax(logits, axis=1)
+    return actions
 
 
 def _perturbed(streams: Sequence[np.random.Generator], temperature: float, first_is_greedy: bool) -> Choice:
@@ -164,12 +170,22 @@ def _among_probable(choose: Choice, obs: Obs, quantiles: Floats, temperature: fl
     return choose_probable
 
 
-def _play(env: BatchEnv, score: Scorer, obs: Obs, count: int, choose: Choice) -> tuple[Ints, NDArray[np.bool_]]:
-    """Play rows 0 … count - 1 to their ends; return the decisions (count,) of each and what has terminated (B,)."""
+def _play(
+    env: BatchEnv, score: Scorer, obs: Obs, count: int, choose: Choice
+) -> tuple[Ints, NDArray[np.bool_], list[float]]:
+    """Play rows 0 … count - 1 to their ends.
+
+    Returns the decisions (count,) of each, what has terminated (B,), and of a single row the seconds that each action
+    was waited for.
+    """
     decisions, terminated = np.zeros(count, np.int64), np.zeros(env.num_envs, np.bool_)
+    latencies = list[float]()
     while len(rows := np.flatnonzero(~env.done[:count])):
+        asked = time.perf_counter()
         actions = legal_actions(obs)
         actions[rows] = choose(legal_logits(score, obs, rows), rows)
+        if count == 1:
+            latencies.append(time.perf_counter() - asked)
         terminated = env.step(actions)[2]
         decisions[rows] += 1
-    return decisions, terminated
+    return decisions, terminated, latencies

@@ -76,7 +76,7 @@ class Portfolio:
         family = get_family(self.family)
         sign = 1.0 if family.objectives[objective].sense == "min" else -1.0
         best, least, winner = None, 0.0, ""
-        bound, optimal, decisions = None, False, 0
+        bound, optimal, decisions, simulated = None, False, 0, 0
         notes = []
         for member in self.members:
             try:
@@ -96,8 +96,9 @@ class Portfolio:
             if outcome.bound is not None and (bound is None or sign * outcome.bound > sign * bound):
                 bound = outcome.bound
             optimal, decisions = optimal or outcome.optimal, decisions + outcome.decisions
+            simulated += outcome.simulated
         status = "; ".join([f"best: {winner}" if winner else "no member found anything", *notes])
-        return Outcome(best, bound, optimal, status, decisions)
+        return Outcome(best, bound, optimal, status, decisions, simulated)
 
     def warm_up(self, instance: Any, *, objective: str) -> None:
         """Let every member load what it needs; one that cannot will say so when it runs."""

@@ -234,5 +234,6 @@ METHODS = (
         deterministic=lambda options: (
             options["dtime"] is not None and options["time"] is None and options["workers"] in (None, 1)
         ),
+        budgets={"seconds": "time"},
     ),
 )

@@ -304,5 +304,6 @@ METHODS = (
         },
         build=lambda options: Lexi(**options),
         deterministic=lambda options: False,
+        budgets={"seconds": "time"},
     ),
 )

@@ -12,7 +12,7 @@ from ganttlet_agents.settings import build
 
 KIND = "curves"
 # Keys that a curve may give in place of a suite's name; they mean what they mean in a suite.
-SUITE_KEYS = ("family", "objective", "objectives", "instances", "reference", "bounds", "seeds")
+SUITE_KEYS = ("family", "objective", "objectives", "instances", "reference", "bounds", "seeds", "budget")
 
 
 def load_curve(name: str) -> Curve:

@@ -172,7 +172,14 @@ def _method(
         return MemoryMethod(run, named, seeded)
 
     return MethodType(
-        kind, name, "memory_mapping", about, options or {}, build, lambda given: given.get("time") is None
+        kind,
+        name,
+        "memory_mapping",
+        about,
+        options or {},
+        build,
+        lambda given: given.get("time") is None,
+        budgets={"seconds": "time"} if "time" in (options or {}) else {},
     )
 
 

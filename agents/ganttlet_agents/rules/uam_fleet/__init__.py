@@ -67,7 +67,7 @@ class RuleMethod:
     def solve(self, instance: Scenario, *, objective: str, seed: int) -> Outcome:
         """Return the rule's day and the number of decisions."""
         log, decisions = run_rule(self.name, instance, seed=seed)
-        return Outcome(log, decisions=decisions)
+        return Outcome(log, decisions=decisions, simulated=decisions)
 
     def warm_up(self, instance: Scenario, *, objective: str) -> None:
         """Load the compiled kernels."""
@@ -83,7 +83,7 @@ class GeneticMethod:
     def solve(self, instance: Scenario, *, objective: str, seed: int) -> Outcome:
         """Return the day found and the decisions played for it."""
         log, decisions = run_genetic(instance, objective, seed=seed, **self.options)
-        return Outcome(log, decisions=decisions)
+        return Outcome(log, decisions=decisions, simulated=decisions)
 
     def warm_up(self, instance: Scenario, *, objective: str) -> None:
         """Load the compiled kernels."""

@@ -34,6 +34,7 @@ METHODS = (
         deterministic=lambda options: (
             options["dtime"] is not None and options["time"] is None and options["workers"] in (None, 1)
         ),
+        budgets={"seconds": "time"},
     ),
     MethodType(
         kind="solver",
@@ -48,5 +49,6 @@ METHODS = (
         },
         build=lambda options: Minimal(**options),
         deterministic=lambda options: options["nodes"] is not None and options["time"] is None,
+        budgets={"seconds": "time", "decisions": "nodes"},
     ),
 )

@@ -57,6 +57,7 @@ def _latency(engine: str, about: str, **more: Option) -> MethodType:
         options,
         lambda given: Latency(engine, given),
         lambda given: False,
+        budgets={"seconds": "time"},
     )
 
 
@@ -79,5 +80,6 @@ METHODS = (
         },
         lambda given: Cosma(**given),
         lambda given: False,
+        budgets={"seconds": "time"},
     ),
 )

@@ -35,6 +35,7 @@ METHODS = (
         build=lambda options: CpSat(**options),
         deterministic=_repeats,
         information="clairvoyant",
+        budgets={"seconds": "time"},
     ),
     MethodType(
         kind="solver",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -27,12 +28,16 @@ HORIZON = 200  # tasks
 
 @dataclass(frozen=True)
 class RollingResult:
-    """A run and how it came about: assignments, plans made, and how many of them were proven optimal."""
+    """A run and how it came about: assignments, plans made, how many of them were proven optimal.
+
+    ``latencies``: seconds that each answer took, those to wait included.
+    """
 
     run: Run
     decisions: int
     plans: int
     proven: int
+    latencies: list[float]
 
 
 def solve_rolling(
@@ -82,14 +87,16 @@ def solve_rolling(
     )
     batch.reset(seed=seed)
     player = _Player(batch, time_limit, deterministic_limit, workers, horizon, every, seed)
-    decisions = 0
+    decisions, latencies = 0, list[float]()
     while not batch.done[0]:
+        asked = time.perf_counter()
         action = player.action()
+        latencies.append(time.perf_counter() - asked)
         decisions += action != player.wait
         batch.step_in_place(np.array([action]))
     run = batch.solution(0)
     assert isinstance(run, Run)
-    return RollingResult(run, decisions, player.plans, player.proven)
+    return RollingResult(run, decisions, player.plans, player.proven, latencies)
 
 
 class _Player:
@@ -205,7 +212,13 @@ class Rolling:
             every=self.every,
             seed=seed if self.seed is None else self.seed,
         )
-        return Outcome(result.run, None, False, f"{result.proven}/{result.plans} plans optimal", result.decisions)
+        return Outcome(
+            result.run,
+            status=f"{result.proven}/{result.plans} plans optimal",
+            decisions=result.decisions,
+            simulated=len(result.latencies),
+            latencies=result.latencies,
+        )
 
     def warm_up(self, instance: Any, *, objective: str) -> None:
         """Import OR-Tools and compile the environment's kernels."""

@@ -33,10 +33,17 @@ class Planner:
         status = f"{result.plans} plans, gap {result.gap:.2%}, {result.seconds:.1f} s"
         if result.value is not None:
             status += f", first plan {result.value:.0f}"
-        if step is None or seconds == 0.0 or objective != "profit":
-            return Outcome(result.log, status=status, decisions=result.decisions)
-        most = lp_bound(instance, step=step, time_limit=seconds)
-        return Outcome(result.log, most if math.isfinite(most) else None, status=status, decisions=result.decisions)
+        most = math.inf
+        if step is not None and seconds != 0.0 and objective == "profit":
+            most = lp_bound(instance, step=step, time_limit=seconds)
+        return Outcome(
+            result.log,
+            most if math.isfinite(most) else None,
+            status=status,
+            decisions=result.decisions,
+            simulated=result.decisions,
+            latencies=result.latencies,
+        )
 
     def warm_up(self, instance: Scenario, *, objective: str) -> None:
         """Import HiGHS and compile the environment's kernels."""
@@ -77,6 +84,7 @@ METHODS = (
         _day(),
         Planner,
         lambda options: False,
+        budgets={"seconds": "time"},
     ),
     MethodType(
         "solver",

@@ -39,6 +39,7 @@ class PlanResult:
         bound: on the profit of the first plan in its model.
         gap: what the plans may fall short of the best of their models, in all, as a share of the bounds.
         seconds: wall time of planning.
+        latencies: seconds that each decision took.
     """
 
     log: FleetLog
@@ -48,6 +49,7 @@ class PlanResult:
     bound: float
     gap: float
     seconds: float
+    latencies: list[float]
 
 
 def solve_plan(
@@ -111,13 +113,16 @@ def solve_plan(
         (time_limit, gap, as_seed("seed", seed)),
         spare,
     )
-    decisions = 0
+    latencies = list[float]()
     while not look.over:
-        batch.step_in_place(np.array([player.action()]))
-        decisions += 1
+        asked = time.perf_counter()
+        action = player.action()
+        latencies.append(time.perf_counter() - asked)
+        batch.step_in_place(np.array([action]))
     log = batch.solution(0)
     assert isinstance(log, FleetLog)
-    return PlanResult(log, decisions, player.plans, player.value, player.bound, player.gap, player.seconds)
+    made = player.plans, player.value, player.bound, player.gap, player.seconds
+    return PlanResult(log, len(latencies), *made, latencies)
 
 
 class _Player:

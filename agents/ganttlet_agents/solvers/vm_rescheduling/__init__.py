@@ -27,6 +27,7 @@ METHODS = (
         },
         build=lambda options: Columns(**options),
         deterministic=lambda options: False,
+        budgets={"seconds": "time"},
     ),
     MethodType(
         kind="solver",
@@ -42,6 +43,7 @@ METHODS = (
         },
         build=lambda options: CpSat(**options),
         deterministic=lambda options: False,
+        budgets={"seconds": "time"},
     ),
     MethodType(
         kind="solver",
@@ -55,6 +57,7 @@ METHODS = (
         },
         build=lambda options: Mip(**options),
         deterministic=lambda options: False,
+        budgets={"seconds": "time"},
     ),
     MethodType(
         kind="solver",
@@ -70,5 +73,6 @@ METHODS = (
         },
         build=lambda options: Pop(**options),
         deterministic=lambda options: False,
+        budgets={"seconds": "time"},
     ),
 )
