@@ -8,6 +8,8 @@ from html import escape
 
 from ganttlet_agents.evaluation.plots import mark_class
 
+DENSE = 8  # tables of more columns put intervals under the values
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -57,8 +59,9 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], marks: Sequ
         f"<tr{_mark(mark)}>" + "".join(_cell(cell, column) for cell, column in zip(row, columns, strict=True)) + "</tr>"
         for row, mark in zip(rows, marks or [None] * len(rows), strict=True)
     ]
+    dense = " dense" if len(columns) > DENSE else ""
     return (
-        f'<div class="card"><table class="sortable"><thead><tr>{heads}</tr></thead>'
+        f'<div class="card"><table class="sortable{dense}"><thead><tr>{heads}</tr></thead>'
         f"<tbody>\n{chr(10).join(lines)}\n</tbody></table></div>"
     )
 
