@@ -1,8 +1,9 @@
 """Proven bounds on the profit of the days of suites, kept for the evaluator.
 
     python benchmarks/uam_bounds.py [--suites uam_test …] [--groups nyc …] [--step 5] [--time 600] [--days N]
+    python benchmarks/uam_bounds.py --curves uam_fleet_size uam_uncertainty --out configs/bounds/uam_curves.csv
 
-configs/bounds/uam_fleet.csv has a row per day: digest,
+configs/bounds/uam_fleet.csv, or the file of --out, has a row per day: digest,
 objective, bound, source (which names the step of the grid in minutes), instance, seconds (wall, one thread). A finer
 step gives a lower bound and takes longer. Days that have a bound of this step or a finer one are passed over, so a run
 that was stopped goes on where it was; of two bounds the lower one is kept. A day whose programme is not solved in the
@@ -17,12 +18,13 @@ import io
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganttlet.core.record import write_atomic
 from ganttlet.uam_fleet import Scenario
-from ganttlet_agents.evaluation.suite import load_instances, load_suite
+from ganttlet_agents.evaluation.curves.load import load_curve
+from ganttlet_agents.evaluation.suite import Suite, load_instances, load_suite
 from ganttlet_agents.solvers.uam_fleet import lp_bound
 from ganttlet_agents.solvers.uam_fleet.bound import STEP
 
@@ -32,11 +34,11 @@ SUITES = ("uam_test", "uam_sizes", "uam_dfw", "uam_uncertainty")
 TIME = 600.0  # seconds
 
 
-def scenarios(names: list[str], groups: list[str] | None, days: int | None) -> Iterator[Scenario]:
+def scenarios(suites: Sequence[Suite], groups: list[str] | None, days: int | None) -> Iterator[Scenario]:
     """Return the days of suites, or of some groups of them, the first so many of each group."""
-    for name in names:
+    for suite in suites:
         counts: dict[str, int] = {}
-        for entry in load_instances(load_suite(name)):
+        for entry in load_instances(suite):
             counts[entry.group] = counts.get(entry.group, 0) + 1
             if (not groups or entry.group in groups) and (days is None or counts[entry.group] <= days):
                 assert isinstance(entry.instance, Scenario)
@@ -69,7 +71,8 @@ def step_of(row: dict[str, str] | None) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suites", nargs="+", default=list(SUITES))
+    parser.add_argument("--suites", nargs="+", help=f"{', '.join(SUITES)} by default")
+    parser.add_argument("--curves", nargs="+", default=[], help="curves whose days are bounded, in place of suites")
     parser.add_argument("--groups", nargs="+", help="of the suites; all by default")
     parser.add_argument("--step", type=float, default=STEP, help="minutes")
     parser.add_argument("--time", type=float, default=TIME, help="limit of each programme in seconds")
@@ -77,7 +80,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FILE)
     options = parser.parse_args()
     rows = read(options.out)
-    for scenario in scenarios(options.suites, options.groups, options.days):
+    names = options.suites or ([] if options.curves else SUITES)
+    found = [load_curve(name).suite for name in options.curves]
+    suites = [*map(load_suite, names), *(suite for suite in found if suite is not None)]
+    for scenario in scenarios(suites, options.groups, options.days):
         known = rows.get(scenario.digest)
         if step_of(known) <= options.step:
             continue

@@ -37,8 +37,8 @@ def hour(scenario: Scenario, log: FleetLog, seconds: float, options: Mapping[str
         options: ``hour``: the clock at which the hour begins, such as 6 for 06:00 to 07:00.
 
     Returns:
-        ``demand``: passengers that turn up in the hour. ``carried``: those on board of flights that were decided on in it,
-        ``flights`` their number, ``empty_flights`` those without a passenger, ``seats`` the seats of all of them.
+        ``demand``: passengers that turn up in the hour. ``carried``: those on board of flights decided on in it.
+        ``flights``: number of these. ``empty_flights``: those without a passenger. ``seats``: the seats of all.
 
     Raises:
         InputError: for other options, or an hour that the day does not have.
