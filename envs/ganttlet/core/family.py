@@ -59,8 +59,8 @@ class Family:
             at states that no teacher came to; -1 in rows that are done. ``rule`` is a method text without its kind, as
             in ``etf:late=true``; raises InputError for one that cannot be asked so. None if the family has none.
         beside: objective -> objectives whose means tables and reports show beside it.
-        axes: (instance) -> name -> number or text that a curve may put on an axis, such as a rate or a size; None for no
-            such.
+        axes: (instance) -> name -> number or text that a curve may put on an axis, such as a rate or a size; None for
+            no such.
         after: name -> (instance, solution, seconds, options) -> values of what becomes of a solution that took so many
             seconds to find, such as a plan that is carried out late.
         stochastic: True if an instance has a hidden realisation, such as arrivals or noise that a decision cannot
