@@ -109,9 +109,9 @@ def series(points: Sequence[Point], line: str, x: str, y: str, where: Mapping[st
     found: Series = {}
     for point in points:
         at, value = point.at(x), point.means.get(y)
-        if point.line == line and not point.own and value is not None and math.isfinite(value):
-            if at is None or where is None or point.fits(where):
-                found[at] = value
+        fits = where is None or point.fits(where) or (at is None and not point.place)
+        if point.line == line and not point.own and fits and value is not None and math.isfinite(value):
+            found[at] = value
     return dict(sorted(found.items())) if all(_is_number(at) for at in found) else found
 
 

@@ -36,20 +36,26 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
     theirs = _published_looks(curve, published, looks)
     # Text of the SVG stays text, and equal curves give equal files.
     with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": curve.name}):
-        size = (5.0 * len(panels) + 3.0, 4.6)
-        figure, grid = pyplot.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
+        across = min(curve.content.columns or len(panels), len(panels))
+        down = -(-len(panels) // across)
+        # One panel above the other has the width of two.
+        size = (max(5.0 * across, 8.0 if down > 1 else 0.0) + 3.0, 4.6 if down == 1 else 3.6 * down)
+        figure, grid = pyplot.subplots(down, across, figsize=size, squeeze=False, layout="constrained")
         ours: dict[str, Any] = {}
         others: dict[str, Any] = {}
-        for axes, panel in zip(grid[0], panels, strict=True):
-            shown = [point for point in points if _shown(point, panel)]
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            own = _ours(points, panel)
+            shown = [point for point in own if _shown(point, panel)]
             known = [point for point in published if panel.published and _shown(point, panel)]
             places = _places(panel, shown or known)
             ours |= {"line": _lines, "bars": _bars, "box": _boxes, "scatter": _scatter}[panel.kind](
                 axes, panel, shown, looks, places
             )
             others |= _published(axes, panel, known, theirs, places, len({point.line for point in shown}))
-            ours |= _levels(axes, panel, points, looks)
-            _dress(axes, panel, places)
+            ours |= _levels(axes, panel, own, looks)
+            _dress(axes, panel, places, sorted({point.place[panel.x] for point in shown if panel.x in point.place}))
         empty = Line2D([], [], linestyle="none")
         ours = {title: ours[title] for title in titles if title in ours} | {
             f"{title}: not run": empty for title in missing
@@ -70,6 +76,10 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
 
 def _shown(point: Point, panel: Panel) -> bool:
     return point.at(panel.x) is not None and point.means.get(panel.y) is not None and point.fits(panel.where)
+
+
+def _ours(points: Sequence[Point], panel: Panel) -> list[Point]:
+    return [point for point in points if not panel.lines or point.line in panel.lines]
 
 
 def _places(panel: Panel, points: Sequence[Point]) -> list[Any] | None:
@@ -99,7 +109,7 @@ def _by_line(panel: Panel, points: Sequence[Point]) -> dict[str, list[Point]]:
 
 
 def _scale(panel: Panel) -> float:
-    return 100.0 if panel.percent else 1.0
+    return (100.0 if panel.percent else 1.0) / panel.unit
 
 
 def _ys(panel: Panel, points: Sequence[Point]) -> list[float]:
@@ -115,7 +125,7 @@ def _lines(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, place
             (handles[title],) = axes.plot(xs, ys, "D", markersize=7, linestyle="none", **looks[title])
         else:
             (handles[title],) = axes.plot(xs, ys, linewidth=1.7, marker="o", markersize=4, **looks[title])
-        spread = [point for point in line if panel.y in point.low]
+        spread = [point for point in line if panel.interval and panel.y in point.low]
         if spread:
             low, high = ([_scale(panel) * part(point)[panel.y] for point in spread] for part in (_low, _high))
             axes.fill_between(_where(panel, spread, places), low, high, alpha=0.12, linewidth=0, **looks[title])
@@ -151,7 +161,8 @@ def _bars(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places
     for at, (title, own) in enumerate(lines.items()):
         offset, width = _slot(at, len(lines))
         xs = [x + offset for x in _where(panel, own, places)]
-        handles[title] = axes.bar(xs, _ys(panel, own), width, alpha=0.75, **looks[title])
+        heights = [y - panel.base for y in _ys(panel, own)]
+        handles[title] = axes.bar(xs, heights, width, panel.base, alpha=0.75, **looks[title])
     return handles
 
 
@@ -189,11 +200,11 @@ def _scatter(
 
 
 def _levels(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks) -> dict[str, Any]:
-    """Draw points without x as horizontal lines."""
+    """Draw points without x, of a line that does not vary along it, as horizontal lines."""
     return {
         point.line: axes.axhline(_ys(panel, [point])[0], linestyle="-.", linewidth=1.2, **looks[point.line])
         for point in points
-        if not point.place and point.at(panel.x) is None and panel.y in point.means
+        if point.at(panel.x) is None and panel.y in point.means and point.fits(panel.where)
     }
 
 
@@ -224,12 +235,16 @@ def _published(
     return handles
 
 
-def _dress(axes: Any, panel: Panel, places: list[Any] | None) -> None:
+def _dress(axes: Any, panel: Panel, places: list[Any] | None, xs: Sequence[float]) -> None:
     axes.set_title(panel.title, fontsize=10)
     axes.set_xlabel(panel.x_label or panel.x)
     axes.set_ylabel((panel.y_label or panel.y) + (", %" if panel.percent and "%" not in panel.y_label else ""))
     if places is None:
         axes.set_xscale(panel.x_scale)
+        # A short sweep over powers of two says little at powers of ten.
+        if panel.x_scale == "log" and 1 < len(xs) <= 8:
+            axes.set_xticks(xs, [f"{x:g}" for x in xs])
+            axes.set_xticks([], minor=True)
     else:
         long = any(len(short(place)) > 7 for place in places) and len(places) > 3
         style = {"rotation": 25, "ha": "right", "fontsize": 7} if long else {}

@@ -68,11 +68,15 @@ class Panel:
 
     Fields:
         x, y: columns; texts of x stand side by side.
+        lines: names of the lines that it draws; all if empty.
         title, x_label, y_label: what stands at them; the columns' names if empty.
         kind: one of KINDS. ``box`` draws what instances differ by, ``scatter`` a shape for each group.
         x_scale, y_scale: one of SCALES.
         y_min, y_max: ends of the axis, where the points do not set them.
         percent: True to draw y as a percentage.
+        unit: y is drawn divided by it, such as bytes by 1048576 in MiB.
+        base: where bars begin.
+        interval: line: False to leave the 95 % intervals out, which say little where instances differ much.
         where: column -> value that a point must have to be drawn.
         levels: text -> y of a horizontal line.
         sort: bars: True to order x by y of the first line.
@@ -82,6 +86,7 @@ class Panel:
 
     x: str
     y: str
+    lines: tuple[str, ...] = ()
     title: str = ""
     x_label: str = ""
     y_label: str = ""
@@ -91,6 +96,9 @@ class Panel:
     y_min: float | None = None
     y_max: float | None = None
     percent: bool = False
+    unit: float = 1.0
+    base: float = 0.0
+    interval: bool = True
     where: dict[str, Any] = field(default_factory=dict)
     levels: dict[str, float] = field(default_factory=dict)
     sort: bool = False
@@ -101,6 +109,8 @@ class Panel:
         check_choice("kind", self.kind, KINDS)
         check_choice("x_scale", self.x_scale, SCALES)
         check_choice("y_scale", self.y_scale, SCALES)
+        if not self.unit > 0.0:
+            raise InputError(f"unit: expected a number above 0, got {self.unit:g}")
 
 
 @dataclass(frozen=True)
@@ -211,12 +221,18 @@ class Learning:
     """Validations of training runs in place of a suite.
 
     Fields:
-        levels: methods that play the validation instances of the first run; drawn as horizontal lines.
+        levels: methods that play the validation instances of the first run; drawn as horizontal lines. One with
+            ``use`` is drawn where each instance has that column.
         skip: number of validations left out at the start, since an untrained network says nothing.
     """
 
-    levels: tuple[str, ...] = ()
+    levels: tuple[Line, ...] = ()
     skip: int = 1
+
+    def __post_init__(self) -> None:
+        for level in self.levels:
+            if not level.method or level.preset or level.over:
+                raise InputError(f"levels: {level.title!r}: expected a method without preset and over")
 
 
 @dataclass(frozen=True)
@@ -232,6 +248,7 @@ class Content:
             or keys of ``by_group``.
         by_group: place -> group -> its number or text.
         mean: over instances, one of MEANS.
+        columns: how many panels stand side by side; all if 0.
         paired: True if a point counts only instances that all lines have there.
         against: line on whose value of the same instance columns NAME_ratio are measured; empty for none.
         after, learning: see there.
@@ -248,6 +265,7 @@ class Content:
     places: tuple[str, ...] = ()
     by_group: dict[str, dict[str, Any]] = field(default_factory=dict)
     mean: str = "arithmetic"
+    columns: int = 0
     paired: bool = True
     against: str = ""
     after: After | None = None
