@@ -45,11 +45,16 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
     theirs = _published_looks(curve, published, looks)
     # Text of the SVG stays text, and equal curves give equal files.
     with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": curve.name}):
-        size = (5.0 * len(panels) + 3.0, 4.6)
-        figure, grid = pyplot.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
+        across = min(curve.content.columns or len(panels), len(panels))
+        down = -(-len(panels) // across)
+        # One panel above the other has the width of two.
+        size = (max(5.0 * across, 8.0 if down > 1 else 0.0) + 3.0, 4.6 if down == 1 else 3.6 * down)
+        figure, grid = pyplot.subplots(down, across, figsize=size, squeeze=False, layout="constrained")
         ours: dict[str, Any] = {}
         others: dict[str, Any] = {}
-        for axes, panel in zip(grid[0], panels, strict=True):
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        for axes, panel in zip(grid.flat, panels, strict=False):
             shown = [point for point in points if _shown(point, panel)]
             known = [point for point in published if panel.published and _shown(point, panel)]
             places = _places(panel, shown or known)
@@ -58,7 +63,7 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
             )
             others |= _published(axes, panel, known, theirs, places, _slots(curve, panel, shown))
             ours |= _levels(axes, panel, points, looks)
-            _dress(axes, panel, places)
+            _dress(axes, panel, places, sorted({point.place[panel.x] for point in shown if panel.x in point.place}))
         empty = Line2D([], [], linestyle="none")
         ours = {title: ours[title] for title in titles if title in ours} | {
             f"{title}: not run": empty for title in missing
@@ -77,9 +82,17 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
     return found
 
 
+def _wanted(point: Point, panel: Panel) -> bool:
+    return not panel.lines or point.line in panel.lines
+
+
 def _shown(point: Point, panel: Panel) -> bool:
-    wanted = not panel.lines or point.line in panel.lines
-    return wanted and point.at(panel.x) is not None and point.means.get(panel.y) is not None and point.fits(panel.where)
+    return (
+        _wanted(point, panel)
+        and point.at(panel.x) is not None
+        and point.means.get(panel.y) is not None
+        and point.fits(panel.where)
+    )
 
 
 def _places(panel: Panel, points: Sequence[Point]) -> list[Any] | None:
@@ -109,7 +122,7 @@ def _by_line(panel: Panel, points: Sequence[Point]) -> dict[str, list[Point]]:
 
 
 def _scale(panel: Panel) -> float:
-    return 100.0 if panel.percent else 1.0
+    return (100.0 if panel.percent else 1.0) / panel.unit
 
 
 def _ys(panel: Panel, points: Sequence[Point]) -> list[float]:
@@ -170,7 +183,8 @@ def _bars(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places
     for at, (title, own) in enumerate(lines.items()):
         offset, width = _slot(at, len(lines))
         xs = [x + offset for x in _where(panel, own, places)]
-        handles[title] = axes.bar(xs, _ys(panel, own), width, alpha=0.75, **looks[title])
+        heights = [y - panel.base for y in _ys(panel, own)]
+        handles[title] = axes.bar(xs, heights, width, panel.base, alpha=0.75, **looks[title])
     return handles
 
 
@@ -206,11 +220,11 @@ def _scatter(
 
 
 def _levels(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks) -> dict[str, Any]:
-    """Draw points without x as horizontal lines."""
+    """Draw points without x, of a line that does not vary along it, as horizontal lines."""
     return {
         point.line: axes.axhline(_ys(panel, [point])[0], linestyle="-.", linewidth=1.2, **looks[point.line])
         for point in points
-        if not point.place and point.at(panel.x) is None and panel.y in point.means
+        if point.at(panel.x) is None and panel.y in point.means and point.fits(panel.where)
     }
 
 
@@ -247,12 +261,16 @@ def _published(
     return handles
 
 
-def _dress(axes: Any, panel: Panel, places: list[Any] | None) -> None:
+def _dress(axes: Any, panel: Panel, places: list[Any] | None, xs: Sequence[float]) -> None:
     axes.set_title(panel.title, fontsize=10)
     axes.set_xlabel(panel.x_label or panel.x)
     axes.set_ylabel((panel.y_label or panel.y) + (", %" if panel.percent and "%" not in panel.y_label else ""))
     if places is None:
         axes.set_xscale(panel.x_scale)
+        # A short sweep over powers of two says little at powers of ten.
+        if panel.x_scale == "log" and 1 < len(xs) <= 8:
+            axes.set_xticks(xs, [f"{x:g}" for x in xs])
+            axes.set_xticks([], minor=True)
     else:
         long = any(len(short(place)) > 7 for place in places) and len(places) > 3
         style = {"rotation": 25, "ha": "right", "fontsize": 7} if long else {}

@@ -61,7 +61,7 @@ def _check(curve: Curve) -> None:
     for line in content.lines:
         for name in line.published:
             check_choice(f"{source}: line {line.title!r}: published", name, theirs)
-    levels = content.learning.levels if content.learning else ()
+    levels = [level.title for level in content.learning.levels] if content.learning else []
     for at, panel in enumerate(content.panels, 1):
         for title in panel.lines:
             check_choice(f"{source}: panels, entry {at}: lines", title, [*titles, *levels, *theirs])

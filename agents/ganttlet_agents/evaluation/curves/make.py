@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import Any, cast
 
 from ganttlet.core.errors import InputError
+from ganttlet.core.family import get_family
 from ganttlet.core.record import write_atomic
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.curves.agreement import Agreement, compare
@@ -20,7 +22,7 @@ from ganttlet_agents.evaluation.curves.spec import Budget, Curve, Line, methods_
 from ganttlet_agents.evaluation.curves.words import as_data, describe
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.results import new_folder, writing
-from ganttlet_agents.evaluation.rows import Row
+from ganttlet_agents.evaluation.rows import Row, gap_of
 from ganttlet_agents.evaluation.runner import OnRow, plan_run, run
 from ganttlet_agents.evaluation.suite import Suite, load_instances
 
@@ -165,19 +167,23 @@ def _learning(curve: Curve, trained: Mapping[str, Run], way: Way) -> tuple[list[
         family=curve.family,
         objectives=(first.objective,),
         groups=groups,
-        methods=learning.levels,
+        methods=tuple(dict.fromkeys(level.method for level in learning.levels)),
         reference=first.reference,
     )
     rows, _ = _run(suite, curve.name, way)
-    for label in dict.fromkeys(row.method for row in rows):
-        own = [row for row in rows if row.method == label and row.value is not None]
-        means = {
-            name: sum(values) / len(values)
-            for name in ("value", "gap")
-            if own and (values := [getattr(row, name) for row in own if getattr(row, name) is not None])
-        }
-        if means and label in [method.label for method in parse_methods(list(learning.levels), curve.family)]:
-            points.append(Point(label, {}, len(own), means))
+    sense = get_family(curve.family).objectives[first.objective].sense
+    for level in learning.levels:
+        label = parse_methods([level.method], curve.family)[0].label
+        own = [row for row in rows if row.method == label]
+        values = [getattr(row, level.use or "value") for row in own]
+        # A mean over fewer instances than the runs' would be another level.
+        if own and all(value is not None for value in values):
+            gaps = [
+                None if row.reference is None else gap_of(value, row.reference, sense)
+                for row, value in zip(own, values, strict=True)
+            ]
+            means = {"value": fmean(values), **({} if None in gaps else {"gap": fmean(cast(list[float], gaps))})}
+            points.append(Point(level.title, {}, len(own), means))
     return points, rows
 
 

@@ -75,6 +75,8 @@ class Panel:
         x_scale, y_scale: one of SCALES.
         y_min, y_max: ends of the axis, where the points do not set them.
         percent: True to draw y as a percentage.
+        unit: y is drawn divided by it, such as bytes by 1048576 in MiB.
+        base: where bars begin.
         where: column -> value that a point must have to be drawn.
         lines: names of the lines, ours and published ones, that are drawn; all if empty.
         levels: text -> y of a horizontal line.
@@ -95,6 +97,8 @@ class Panel:
     y_min: float | None = None
     y_max: float | None = None
     percent: bool = False
+    unit: float = 1.0
+    base: float = 0.0
     where: dict[str, Any] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
     levels: dict[str, float] = field(default_factory=dict)
@@ -107,6 +111,8 @@ class Panel:
         check_choice("kind", self.kind, KINDS)
         check_choice("x_scale", self.x_scale, SCALES)
         check_choice("y_scale", self.y_scale, SCALES)
+        if not self.unit > 0.0:
+            raise InputError(f"unit: expected a number above 0, got {self.unit:g}")
 
 
 @dataclass(frozen=True)
@@ -222,12 +228,18 @@ class Learning:
     """Validations of training runs in place of a suite.
 
     Fields:
-        levels: methods that play the validation instances of the first run; drawn as horizontal lines.
+        levels: methods that play the validation instances of the first run; drawn as horizontal lines. One with
+            ``use`` is drawn where each instance has that column.
         skip: number of validations left out at the start, since an untrained network says nothing.
     """
 
-    levels: tuple[str, ...] = ()
+    levels: tuple[Line, ...] = ()
     skip: int = 1
+
+    def __post_init__(self) -> None:
+        for level in self.levels:
+            if not level.method or level.preset or level.over:
+                raise InputError(f"levels: {level.title!r}: expected a method without preset and over")
 
 
 @dataclass(frozen=True)
@@ -243,6 +255,7 @@ class Content:
             ``instance``, or keys of ``by_group``.
         by_group: place -> group -> its number or text.
         mean: over instances, one of MEANS.
+        columns: how many panels stand side by side; all if 0.
         paired: True if a point counts only instances that all lines have there.
         against: line on whose value of the same instance columns NAME_ratio are measured; empty for none.
         after, learning: see there.
@@ -259,6 +272,7 @@ class Content:
     places: tuple[str, ...] = ()
     by_group: dict[str, dict[str, Any]] = field(default_factory=dict)
     mean: str = "arithmetic"
+    columns: int = 0
     paired: bool = True
     against: str = ""
     after: After | None = None

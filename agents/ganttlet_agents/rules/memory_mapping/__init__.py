@@ -2,7 +2,8 @@
 
 ``greedy``, ``greedy_density``, ``belady``, ``rent`` and the search play the environment's game inside a kernel
 (``playing.prefer``); tests/reference/memory_rules.py plays them in plain Python. ``all_slow`` and ``msa`` plan on the
-program. The latency with everything fast, a bound, is ``Program.all_fast``.
+program. ``game`` plays in the environment itself, with dead ends if asked. The latency with everything fast, a bound,
+is ``Program.all_fast``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ganttlet.memory_mapping.instance import Program
 from ganttlet.memory_mapping.solution import OBJECTIVES, Mapping, all_slow_mapping, measure
 from ganttlet_agents.evaluation.methods import MethodType, Option, Outcome
 from ganttlet_agents.rules.memory_mapping.belady import preferences
+from ganttlet_agents.rules.memory_mapping.episodes import PLAYERS, Game, play_game
 from ganttlet_agents.rules.memory_mapping.evolution import BUDGET, MUTATIONS, STARTS, WHOLE, run_evolution
 from ganttlet_agents.rules.memory_mapping.msa import ORDERS, SUPPLIES, run_msa
 from ganttlet_agents.rules.memory_mapping.player import GAME, Player
@@ -26,6 +28,7 @@ from ganttlet_agents.rules.memory_mapping.rent import wishes
 __all__ = [
     "METHODS",
     "THETAS",
+    "play_game",
     "run_all_slow",
     "run_belady",
     "run_evolution",
@@ -211,6 +214,19 @@ METHODS = (
             "order": Option(str, "boundedness", "which buffers are planned first", choices=ORDERS),
             "supply": Option(str, "elapsed", "what copies are planned to take", choices=SUPPLIES),
         },
+    ),
+    MethodType(
+        "rule",
+        "game",
+        "memory_mapping",
+        "greedy or random play in the environment, with dead ends if asked",
+        {
+            "player": Option(str, "greedy", "who plays", choices=PLAYERS),
+            "dead_ends": Option(bool, False, "whether results have a place in their own instruction only"),
+            "backup": Option(bool, True, "whether a dead end is backed up from; else everything stays slow"),
+            **GAME,
+        },
+        Game,
     ),
     _method("rule", "msa_best", "best of the six msa plans", run_msa_best),
     _method(
