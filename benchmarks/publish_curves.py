@@ -67,7 +67,10 @@ def section(family: str) -> str:
         about = first.removeprefix(f"# {curve.name}: ")
         picture = f"![{about}](images/curves/{curve.name}.png)"
         parts.append(f"### {curve.name}\n\n{about}.\n\n{picture}\n{body}")
-    return "\n\n".join(parts) or NONE
+    made = (
+        f"Made by `python evaluate.py curve --all --family {family}` and `python benchmarks/publish_curves.py FOLDER`."
+    )
+    return "\n\n".join([*parts, made])
 
 
 def overview(table: Table) -> str:
@@ -88,7 +91,10 @@ def overview(table: Table) -> str:
         rows.append([link, curve.content.about, held, order, spread, f"{data['seconds of methods']:,.0f}"])
     head = ["curve", "what it shows", "properties that hold", "pairs of methods in published order",
             "mean distance to published points by line, %", "seconds of methods"]  # fmt: skip
-    return table(head, rows) + "\n\nMade by `python evaluate.py curve --all` and `python benchmarks/publish_curves.py`."
+    return (
+        table(head, rows)
+        + "\n\nMade by `python evaluate.py curve --all` and `python benchmarks/publish_curves.py FOLDER`."
+    )
 
 
 def read_points(name: str) -> list[Point]:

@@ -50,8 +50,13 @@ def describe(curve: Curve, agreement: Agreement, published: Sequence[Point], fac
     sources = dict.fromkeys((point.place["mark"], point.place["source"]) for point in published)
     if sources:
         parts += ["", "## Published points", "", *(f"- {MARKS[mark]}: {source}" for mark, source in sources)]
-    parts += ["", "## How it was made", "", *(f"- {name}: {value}" for name, value in facts.items()), ""]
+    parts += ["", "## How it was made", "", *(_fact(name, value) for name, value in facts.items()), ""]
     return "\n".join(parts)
+
+
+def _fact(name: str, value: Any) -> str:
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return f"- {name}: `{shown}`" if name == "command" else f"- {name}: {shown}"
 
 
 def summary(curve: Curve, agreement: Agreement) -> list[str]:
