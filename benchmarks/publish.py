@@ -18,6 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import publish_allocation  # noqa: E402
+import publish_evaluator  # noqa: E402
 import publish_memory  # noqa: E402
 import publish_programs  # noqa: E402
 import publish_soc  # noqa: E402
@@ -404,6 +405,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     **publish_allocation.regions(table),
     **publish_programs.regions(table),
     **publish_uam.regions(table),
+    **publish_evaluator.regions(table),
 }
 
 
