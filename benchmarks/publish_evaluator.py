@@ -1,4 +1,4 @@
-"""The table of the evaluator's own cost, written into the pages by publish.py from benchmarks/results/evaluator.json."""
+"""The table of what the evaluator costs, written into the pages by publish.py from results/evaluator.json."""
 
 from __future__ import annotations
 
