@@ -160,12 +160,12 @@ class MethodType:
         options: name -> Option, in the order in which labels print them.
         build: called with a value for every option, and by an open type also with the keywords ``name`` and
             ``family``; returns the method. What it raises stops a run before the first instance.
+        spelling: of an open type: name -> its canonical spelling, so that a label does not depend on how it was typed.
+        further: the options that it takes beyond ``options``, or None.
         deterministic: called with the same values; True if equal seeds give equal solutions on every run.
         information: ``clairvoyant`` if it uses an instance's hidden realisation, as a choice among several plays of
             the true one does; else ``causal``. Or a function of the options, with what the method settled, and
             the name of the family.
-        spelling: of an open type: name -> its canonical spelling, so that a label does not depend on how it was typed.
-        further: the options that it takes beyond ``options``, or None.
     """
 
     kind: str
@@ -175,19 +175,19 @@ class MethodType:
     options: Mapping[str, Option]
     build: Callable[..., Method]
     deterministic: Callable[[dict[str, Any]], bool] = lambda options: True
-    information: Information | Callable[[dict[str, Any], str], Information] = "causal"
     spelling: Callable[[str], str] = str
     further: Further | None = None
-
-    @property
-    def keys(self) -> list[str]:
-        """The options' names as they are listed, with ``KEY`` for any that it takes further."""
-        return [*self.options, *([] if self.further is None else [self.further.pattern])]
+    information: Information | Callable[[dict[str, Any], str], Information] = "causal"
 
     @property
     def pattern(self) -> str:
         """How it is written without options: ``kind:name``, or ``kind:NAME`` for an open type."""
         return f"{self.kind}:{'NAME' if self.name == ANY_NAME else self.name}"
+
+    @property
+    def keys(self) -> list[str]:
+        """The options' names as they are listed, with ``KEY`` for any that it takes further."""
+        return [*self.options, *([] if self.further is None else [self.further.pattern])]
 
     def called(self, name: str, family: str) -> MethodType:
         """Return an open type under the name it was given, for one family; other types as they are."""
