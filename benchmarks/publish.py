@@ -399,13 +399,13 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/benchmarks.md", "training_profile"): training_profile,
     ("docs/benchmarks.md", "training_encoders"): training_encoders,
     ("docs/benchmarks.md", "training_peer"): training_peer,
+    **publish_evaluator.regions(table),
     **publish_vm.regions(table),
     **publish_soc.regions(table),
     **publish_memory.regions(table),
     **publish_allocation.regions(table),
     **publish_programs.regions(table),
     **publish_uam.regions(table),
-    **publish_evaluator.regions(table),
 }
 
 

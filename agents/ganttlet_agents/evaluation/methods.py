@@ -44,6 +44,7 @@ class Outcome:
         status: the method's own word on how it ended.
         decisions: number of decisions taken, 0 where the notion does not apply.
         simulated: number of simulator steps taken, 0 where they are not counted.
+        latencies: seconds that each decision took, in order, where decisions are taken one by one; else empty.
     """
 
     solution: Solution | None
@@ -52,6 +53,7 @@ class Outcome:
     status: str = ""
     decisions: int = 0
     simulated: int = 0
+    latencies: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
