@@ -56,21 +56,6 @@ class Outcome:
     latencies: Sequence[float] = ()
 
 
-@dataclass(frozen=True)
-class Stated:
-    """What a user's own method says of itself, which its type cannot know.
-
-    Fields:
-        code: hash of the file that it was loaded from, part of the run's settings; empty if there is no file.
-        deterministic: whether equal seeds repeat its solutions.
-        information: ``causal`` or ``clairvoyant``.
-    """
-
-    code: str
-    deterministic: bool
-    information: Information
-
-
 class Method(Protocol):
     """Anything that turns an instance into an outcome.
 
@@ -128,6 +113,21 @@ class Option:
             if self.minimum is not None:
                 words += f" ≥ {self.minimum:g}"
         return words + (" or none" if self.default is None else "")
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a user's own method says of itself, which its type cannot know.
+
+    Fields:
+        code: hash of the file that it was loaded from, part of the run's settings; empty if there is no file.
+        deterministic: whether equal seeds repeat its solutions.
+        information: ``causal`` or ``clairvoyant``.
+    """
+
+    code: str
+    deterministic: bool
+    information: Information
 
 
 @dataclass(frozen=True)
