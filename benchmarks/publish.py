@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import publish_allocation  # noqa: E402
 import publish_curves  # noqa: E402
+import publish_evaluator  # noqa: E402
 import publish_memory  # noqa: E402
 import publish_programs  # noqa: E402
 import publish_soc  # noqa: E402
@@ -420,6 +421,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/benchmarks.md", "training_profile"): training_profile,
     ("docs/benchmarks.md", "training_encoders"): training_encoders,
     ("docs/benchmarks.md", "training_peer"): training_peer,
+    **publish_evaluator.regions(table),
     **publish_vm.regions(table),
     **publish_soc.regions(table),
     **publish_memory.regions(table),

@@ -23,6 +23,7 @@ LIGHT = [
     "runner",
     "results",
     "statistics",
+    "user_methods",
     "summary",
     "tables",
     "report",

@@ -5,6 +5,7 @@ import re
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ganttlet.core.errors import InputError
@@ -12,6 +13,7 @@ from ganttlet.core.family import get_family
 from ganttlet_agents.cli import main
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.results import load_results
+from mutations import CASES
 
 SPT = "rule:spt"
 JOB_ORDER = """
@@ -126,7 +128,9 @@ def test_modules_are_found_in_the_current_directory_and_objects_will_do(tmp_path
     ("body", "message"),
     [
         ("return 1 // 0", r"ZeroDivisionError: .* \(own\.py:14\)"),
-        ("raise SystemExit('enough')", r"RuntimeError: SystemExit: enough"),
+        ("raise SystemExit('enough')", r"RuntimeError: SystemExit: enough, raised at own\.py:14"),
+        ("raise ValueError('\\udc80')", r"RuntimeError: ValueError: \\udc80, raised at own\.py:14"),
+        ("class E(Exception):\n  __str__ = None\nraise E", r"RuntimeError: E: \(its text cannot be had\), raised at"),
         ("raise GeneratorExit", r"RuntimeError: GeneratorExit"),
         ("return [[0]]", r"TypeError: the solution is a list, expected Schedule"),
         ("return None", r"no solution \(status: solve returned None\)"),
@@ -233,6 +237,30 @@ def test_who_is_handed_a_hidden_future_counts_as_clairvoyant_unless_it_says_othe
     assert one("rule-file:rule.py", "soc_dag").information("soc_dag") == "causal"
     write(tmp_path / "rule.py", "def score(obs): return obs['action_mask']\ndef reset(instance): pass\n")
     assert one("rule-file:rule.py", "soc_dag").information("soc_dag") == "clairvoyant"
+
+
+def test_what_it_changes_for_the_process_is_put_back(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    own(
+        tmp_path,
+        f"import os\nimport numpy as np\nos.chdir({str(other)!r})\nnp.seterr(all='raise')\nreturn in_order(shop)",
+    )
+    before = np.geterr()
+    results, code = run("python:own.py:M", SPT)
+    assert code == 0
+    assert len(results.rows) == 2
+    assert Path.cwd() == tmp_path
+    assert np.geterr() == before
+
+
+def test_a_status_that_no_file_can_hold_is_escaped(tmp_path):
+    own(
+        tmp_path,
+        "from ganttlet_agents.evaluation.methods import Outcome\nreturn Outcome(in_order(shop), status='\\udc80')",
+    )
+    (row,) = run("python:own.py:M")[0].rows
+    assert row.status == "\\udc80"
 
 
 def test_warm_up_is_passed_on(tmp_path):
@@ -400,6 +428,21 @@ def test_options_reach_the_environment(tmp_path):
     cut = played(tmp_path, rule, ":env_max_episode_steps=3")
     assert cut.status == "cut off after 3 decisions"
     assert "is not scheduled" in cut.error
+
+
+@pytest.mark.parametrize("label", CASES)
+def test_a_rule_plays_every_family(label, tmp_path):
+    """The first legal action is a rule everywhere; every decision is timed."""
+    case = CASES[label]
+    family = get_family(case.family)
+    (tmp_path / "rule.py").write_text("def score(obs): return [0.0] * len(obs['action_mask'])", encoding="utf-8")
+    method = one("rule-file:rule.py" + (f":env={family.env_ids[1]}" if label == "pods" else ""), family)
+    spec = case.instances[0]
+    instance = family.resolve(spec) if isinstance(spec, str) else family.generate(spec, 0)
+    found = method.solve(instance, objective=next(iter(family.objectives)), seed=0)
+    assert family.validate(instance, found.solution).feasible
+    assert found.status == ""
+    assert len(found.latencies) == found.decisions > 5
 
 
 def test_the_list_shows_both_kinds(capsys):

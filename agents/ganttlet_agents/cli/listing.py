@@ -13,13 +13,9 @@ from ganttlet_agents.evaluation.suite import load_suite
 from ganttlet_agents.evaluation.tables import make_console, print_texts
 from ganttlet_agents.policy.shipped import shipped_names
 
+OWN = {"python": "methods of your own", "rule-file": "rules of your own"}
 Rows = list[tuple[str, ...]]
-PLURALS = {
-    "policy": "policies",
-    "search": "searches",
-    "python": "methods of your own",
-    "rule-file": "rules of your own",
-}
+PLURALS = {"policy": "policies", "search": "searches"}
 SECTIONS = ("envs", "methods", "suites", "curves", "presets", "generators")
 
 
@@ -44,7 +40,7 @@ class List:
         for kind in kinds:
             found = [entry for entry in method_types(self.family) if entry.kind == kind]
             if found and (self._shows("methods") or kind in self.only):
-                plural = PLURALS.get(kind, f"{kind}s")
+                plural = (PLURALS | OWN).get(kind, f"{kind}s")
                 print_texts(console, plural, ("method", "family", "about", "options"), _methods(found))
                 if options := _options(found):
                     print_texts(console, f"options of {plural}", ("option", "default", "accepts", "about"), options)

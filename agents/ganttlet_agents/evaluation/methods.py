@@ -57,21 +57,6 @@ class Outcome:
     latencies: Sequence[float] = ()
 
 
-@dataclass(frozen=True)
-class Stated:
-    """What a user's own method says of itself, which its type cannot know.
-
-    Fields:
-        code: hash of the file that it was loaded from, part of the run's settings; empty if there is no file.
-        deterministic: whether equal seeds repeat its solutions.
-        information: ``causal`` or ``clairvoyant``.
-    """
-
-    code: str
-    deterministic: bool
-    information: Information
-
-
 class Method(Protocol):
     """Anything that turns an instance into an outcome.
 
@@ -132,6 +117,21 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Stated:
+    """What a user's own method says of itself, which its type cannot know.
+
+    Fields:
+        code: hash of the file that it was loaded from, part of the run's settings; empty if there is no file.
+        deterministic: whether equal seeds repeat its solutions.
+        information: ``causal`` or ``clairvoyant``.
+    """
+
+    code: str
+    deterministic: bool
+    information: Information
+
+
+@dataclass(frozen=True)
 class Further:
     """Options that a type takes beyond those it names: keys that begin with ``prefix``, and a line about them.
 
@@ -163,12 +163,12 @@ class MethodType:
         options: name -> Option, in the order in which labels print them.
         build: called with a value for every option, and by an open type also with the keywords ``name`` and
             ``family``; returns the method. What it raises stops a run before the first instance.
+        spelling: of an open type: name -> its canonical spelling, so that a label does not depend on how it was typed.
+        further: the options that it takes beyond ``options``, or None.
         deterministic: called with the same values; True if equal seeds give equal solutions on every run.
         information: ``clairvoyant`` if it uses an instance's hidden realisation, as a choice among several plays of
             the true one does; else ``causal``. Or a function of the options, with what the method settled, and
             the name of the family.
-        spelling: of an open type: name -> its canonical spelling, so that a label does not depend on how it was typed.
-        further: the options that it takes beyond ``options``, or None.
         budgets: kind of budget (``seconds``, ``decisions`` or simulator ``steps``) -> the option that limits a whole
             solve so. Or a function of the options given, as texts, and the name of the family.
     """
@@ -180,21 +180,20 @@ class MethodType:
     options: Mapping[str, Option]
     build: Callable[..., Method]
     deterministic: Callable[[dict[str, Any]], bool] = lambda options: True
-    information: Information | Callable[[dict[str, Any], str], Information] = "causal"
     spelling: Callable[[str], str] = str
     further: Further | None = None
-
-    @property
-    def keys(self) -> list[str]:
-        """The options' names as they are listed, with ``KEY`` for any that it takes further."""
-        return [*self.options, *([] if self.further is None else [self.further.pattern])]
-
+    information: Information | Callable[[dict[str, Any], str], Information] = "causal"
     budgets: Budgets | Callable[[Mapping[str, str], str], Budgets] = field(default_factory=dict)
 
     @property
     def pattern(self) -> str:
         """How it is written without options: ``kind:name``, or ``kind:NAME`` for an open type."""
         return f"{self.kind}:{'NAME' if self.name == ANY_NAME else self.name}"
+
+    @property
+    def keys(self) -> list[str]:
+        """The options' names as they are listed, with ``KEY`` for any that it takes further."""
+        return [*self.options, *([] if self.further is None else [self.further.pattern])]
 
     def called(self, name: str, family: str) -> MethodType:
         """Return an open type under the name it was given, for one family; other types as they are."""

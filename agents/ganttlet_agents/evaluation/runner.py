@@ -47,14 +47,13 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """Return what decides the run's results, as plain data; its hash is the rows' ``config_hash``."""
+        code = {method.label: method.code for method in self.methods if method.code}
         return {
             "family": self.family.name,
+            **({"code": code} if code else {}),
             "objectives": list(self.suite.objectives),
             "instances": [entry.instance.digest for entry in self.instances],
-            "methods": [
-                [method.type.kind, method.type.name, dict(method.options), *([method.code] if method.code else [])]
-                for method in self.methods
-            ],
+            "methods": [[method.type.kind, method.type.name, dict(method.options)] for method in self.methods],
             "seeds": list(self.suite.seeds),
             "reference": self.reference_method.label if self.reference_method else self.suite.reference,
             # Left out where there are none, so that other runs keep their hash.
@@ -270,9 +269,9 @@ class _Runner:
                     "label": method.label,
                     "about": method.type.about,
                     "options": dict(method.options),
+                    **({"code": method.code} if method.code else {}),
                     "deterministic": method.deterministic,
                     "information": method.information(plan.family.name),
-                    **({"code": method.code} if method.code else {}),
                     "budget": dict(method.budget),
                 }
                 for method in plan.methods

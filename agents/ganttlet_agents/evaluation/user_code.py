@@ -16,6 +16,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+import numpy as np
+
 from ganttlet.core.errors import InputError
 
 ENDING = ".py"
@@ -78,17 +80,42 @@ def telling(what: str, file: str) -> Iterator[None]:
         raise InputError(f"{what}: {place}: SyntaxError: {error.msg}") from None
     except BaseException as error:
         # A script that ends in sys.exit(), say, must not end the evaluator.
-        raise InputError(f"{what}: {place_of(error, file)}: {type(error).__name__}: {error}") from None
+        raise InputError(f"{what}: {place_of(error, file)}: {type(error).__name__}: {plain_text(error)}") from None
 
 
 def call(hook: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call the user's code; what is no ``Exception``, such as SystemExit, becomes one, so that it costs a row only."""
+    """Call the user's code so that whatever it does can cost no more than its row.
+
+    What is no ``Exception``, such as SystemExit, or cannot be told in a row becomes a RuntimeError; the current
+    directory and NumPy's handling of errors are put back.
+    """
+    here = os.getcwd()
     try:
-        return hook(*args, **kwargs)
-    except (KeyboardInterrupt, Exception):
+        with np.errstate():
+            return hook(*args, **kwargs)
+    except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+        if isinstance(error, Exception) and plain_text(error) == _text(error):
+            raise
+        place = os.path.basename(place_of(error, ""))
+        raise RuntimeError(f"{type(error).__name__}: {plain_text(error)}, raised at {place}") from None
+    finally:
+        if os.getcwd() != here:
+            os.chdir(here)
+
+
+def plain_text(value: Any) -> str:
+    """Return ``str(value)`` as text that a file can hold; says so if there is none."""
+    text = _text(value)
+    return "(its text cannot be had)" if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _text(value: Any) -> str | None:
+    try:
+        return str(value)
+    except Exception:
+        return None
 
 
 def _load_file(what: str, path: Path) -> UserCode:

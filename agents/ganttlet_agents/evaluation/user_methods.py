@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
@@ -24,7 +25,7 @@ from ganttlet_agents.evaluation.methods import (
     Outcome,
     Stated,
 )
-from ganttlet_agents.evaluation.user_code import UserCode, call, load_code, plain_name, telling
+from ganttlet_agents.evaluation.user_code import UserCode, call, load_code, plain_name, plain_text, telling
 
 ENV = "env_"
 KNOWLEDGE = ("causal", "clairvoyant")
@@ -41,7 +42,7 @@ class UserMethod:
         """Return what the user's ``solve`` returns; a solution alone becomes an outcome."""
         found = call(self.own.solve, instance, objective=objective, seed=seed)
         if isinstance(found, Outcome):
-            return found
+            return replace(found, status=plain_text(found.status))
         return Outcome(found, status="solve returned None" if found is None else "")
 
     def warm_up(self, instance: Instance, *, objective: str) -> None:
@@ -82,15 +83,18 @@ class RuleFile:
         obs, info = env.reset(seed=0)
         if self.reset is not None:
             call(self.reset, instance)
-        decisions, terminated, truncated = 0, False, False
-        while not (terminated or truncated or decisions == most):
+        latencies: list[float] = []
+        terminated = truncated = False
+        while not (terminated or truncated or len(latencies) == most):
+            asked = time.perf_counter()
             # The mask comes from ``info``: the rule may do with its observation whatever it likes.
             action = self.choose(obs, info["action_mask"])
+            latencies.append(time.perf_counter() - asked)
             obs, _, terminated, truncated, info = env.step(action)
-            decisions += 1
-        status = "" if terminated else f"cut off after {decisions} decisions"
+        count = len(latencies)
+        status = "" if terminated else f"cut off after {count} decisions"
         solution = env.unwrapped.solution()  # type: ignore[attr-defined]
-        return Outcome(solution, status=status, decisions=decisions, simulated=decisions)
+        return Outcome(solution, status=status, decisions=count, simulated=count, latencies=latencies)
 
 
 def by_score(score: Callable[..., Any]) -> Callable[[Mapping[str, NDArray[Any]], NDArray[np.int8]], int]:
