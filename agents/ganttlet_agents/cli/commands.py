@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 from ganttlet.core.errors import InputError, MissingExtraError
+from ganttlet_agents.cli.compare import Compare
 from ganttlet_agents.cli.data import Check
 from ganttlet_agents.cli.data import List as DataList
 from ganttlet_agents.cli.evaluate import Report, Run
@@ -41,7 +42,10 @@ class Version:
 
 
 EvaluateCommand = (
-    Annotated[Run, subcommand("run")] | Annotated[Report, subcommand("report")] | Annotated[List, subcommand("list")]
+    Annotated[Run, subcommand("run")]
+    | Annotated[Compare, subcommand("compare")]
+    | Annotated[Report, subcommand("report")]
+    | Annotated[List, subcommand("list")]
 )
 DataCommand = Annotated[DataList, subcommand("list")] | Annotated[Check, subcommand("check")]
 
@@ -76,15 +80,8 @@ AnyCommand = (
 )
 
 
-REPEATABLE = (
-    ("--params", "-p"),
-    ("--env-kwargs",),
-    ("--methods",),
-    ("--instances",),
-    ("--objectives",),
-    ("--seeds",),
-    ("--budget",),
-)
+LISTS = ("--methods", "--instances", "--objectives", "--seeds", "--budget", "--in", "--groups")
+REPEATABLE = (("--params", "-p"), ("--env-kwargs",), *((flag,) for flag in LISTS))
 
 
 def parse(words: Sequence[str], within: str = "") -> Command:

@@ -78,6 +78,17 @@ class Run:
 
     def run(self) -> int:
         """Run, print the tables, write the report."""
+        results = self.execute()
+        console = make_console()
+        print_results(console, results, self.baseline)
+        console.print(f"results: {results.folder}", markup=False, soft_wrap=True)
+        if self.report:
+            page = write_report(results.folder, baseline=self.baseline, charts=self.charts)
+            console.print(f"report:  {page}", markup=False, soft_wrap=True)
+        return int(any(row.failed for row in results.rows))
+
+    def execute(self) -> Results:
+        """Run, and return what the result folder then holds."""
         self._check()
         plan = plan_run(self._suite())
         labels = [method.label for method in plan.methods]
@@ -88,17 +99,11 @@ class Run:
         try:
             with progress_bar(plan) as on_row:
                 command = provenance.command_line()
-                rows = run(plan, folder, command, on_row, jobs=self.jobs, timeout=self.timeout, resume=self.resume)
+                run(plan, folder, command, on_row, jobs=self.jobs, timeout=self.timeout, resume=self.resume)
         except KeyboardInterrupt:
             print(f"the rows so far are in {folder.folder}; --resume goes on with them", file=sys.stderr)
             raise
-        console = make_console()
-        print_results(console, load_results(folder.folder), self.baseline)
-        console.print(f"results: {folder.folder}", markup=False, soft_wrap=True)
-        if self.report:
-            page = write_report(folder.folder, baseline=self.baseline, charts=self.charts)
-            console.print(f"report:  {page}", markup=False, soft_wrap=True)
-        return int(any(row.failed for row in rows))
+        return load_results(folder.folder)
 
     def _check(self) -> None:
         if self.out is not None and self.name is not None:
