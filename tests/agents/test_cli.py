@@ -30,6 +30,12 @@ LIGHT = [
     "plots",
     "markup",
     "provenance",
+    "attempt",
+    "workers",
+    "resume",
+    "references",
+    "budgets",
+    "compare",
 ]
 HEAVY = ("torch", "ortools", "matplotlib", "rich", "tyro", "stable_baselines3")
 
