@@ -36,6 +36,7 @@ LIGHT = [
     "references",
     "budgets",
     "compare",
+    "costs",
 ]
 HEAVY = ("torch", "ortools", "matplotlib", "rich", "tyro", "stable_baselines3")
 
