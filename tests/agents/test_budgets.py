@@ -8,6 +8,7 @@ from ganttlet.core.errors import InputError
 from ganttlet.core.family import BUILT_IN, family_names
 from ganttlet_agents.cli import main
 from ganttlet_agents.evaluation.budgets import KINDS, check_budget, read_budget
+from ganttlet_agents.evaluation.costs import costs
 from ganttlet_agents.evaluation.methods import ANY_NAME, method_types, parse_methods
 from ganttlet_agents.evaluation.results import load_results
 from ganttlet_agents.evaluation.runner import plan_run
@@ -144,3 +145,21 @@ def test_rows_tell_time_per_decision_and_memory(tmp_path, monkeypatch, trials):
             assert row.latency_p99 is None
         if Path("/proc/self/clear_refs").exists():
             assert 1.0 < row.peak_memory < 1e6
+
+
+def test_costs_are_told_by_method(tmp_path, monkeypatch, trials, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("trial.yaml").write_text(SUITE, encoding="utf-8")
+    methods = ["trial:stepwise", "trial:limited:tries=2", "trial:second_seed"]
+    main(["run", "--suite", "trial.yaml", "--no-report", "--out", "out", "--methods", *methods], within="evaluate")
+    rows = load_results(Path("out")).rows
+    stepwise, limited, failed = costs(rows)
+    assert (stepwise.decisions, stepwise.steps, stepwise.latency_mean) == (3.0, None, pytest.approx(2.0))
+    assert stepwise.latency_p99 == pytest.approx(2.98)
+    assert (limited.decisions, limited.steps, limited.latency_p99) == (6.0, 2.0, None)
+    assert limited.seconds == pytest.approx(sum(row.seconds for row in rows if row.method == limited.method) / 2)
+    assert (failed.seconds, failed.decisions, failed.latency_mean, failed.peak_memory) == (None, None, None, None)
+    lines = capsys.readouterr().out.splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("costs: means over rows"))
+    assert "p99 ms" in lines[start + 2]
+    assert lines[start + 4].split()[:5] == ["trial:stepwise", lines[start + 4].split()[1], "3", "–", "2e+03"]

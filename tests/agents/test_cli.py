@@ -31,6 +31,13 @@ LIGHT = [
     "plots",
     "markup",
     "provenance",
+    "attempt",
+    "workers",
+    "resume",
+    "references",
+    "budgets",
+    "compare",
+    "costs",
 ]
 HEAVY = ("torch", "ortools", "matplotlib", "rich", "tyro", "stable_baselines3")
 

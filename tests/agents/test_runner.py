@@ -2,6 +2,7 @@ import json
 import re
 import sys
 from dataclasses import asdict, replace
+from functools import cached_property
 
 import pytest
 
@@ -262,6 +263,32 @@ def test_warm_up_runs_once_and_untimed(execute, sack, monkeypatch):
     )
     execute("rule:smallest", "rule:random")
     assert calls == ["count", "count"]
+
+
+def test_tables_of_an_instance_are_made_before_any_method_is_timed(execute, sack, monkeypatch):
+    order = []
+
+    def table(self):
+        order.append("table")
+
+    def impossible(self):
+        order.append("impossible")
+        raise ValueError("not of this instance")
+
+    for name, made in (("table", table), ("impossible", impossible)):
+        kept = cached_property(made)
+        kept.__set_name__(sack.Sack, name)
+        monkeypatch.setattr(sack.Sack, name, kept, raising=False)
+    solve = sack.Pack.solve
+
+    def noted(self, instance, **given):
+        order.append(instance.table or "solve")
+        return solve(self, instance, **given)
+
+    monkeypatch.setattr(sack.Pack, "solve", noted)
+    rows, _ = execute("rule:smallest", "rule:random")
+    assert order == ["impossible", "table", "solve", "solve"] * 3
+    assert not any(row.failed for row in rows)
 
 
 def test_interrupt_keeps_the_rows_so_far(tmp_path, sack, monkeypatch):

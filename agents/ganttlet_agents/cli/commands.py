@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
 from ganttlet.core.errors import InputError, MissingExtraError
+from ganttlet_agents.cli.compare import Compare
 from ganttlet_agents.cli.curve import CurveCommand
 from ganttlet_agents.cli.data import Check
 from ganttlet_agents.cli.data import List as DataList
@@ -43,6 +44,7 @@ class Version:
 
 EvaluateCommand = (
     Annotated[Run, subcommand("run")]
+    | Annotated[Compare, subcommand("compare")]
     | Annotated[CurveCommand, subcommand("curve")]
     | Annotated[Report, subcommand("report")]
     | Annotated[List, subcommand("list")]
@@ -80,15 +82,8 @@ AnyCommand = (
 )
 
 
-REPEATABLE = (
-    ("--params", "-p"),
-    ("--env-kwargs",),
-    ("--methods",),
-    ("--instances",),
-    ("--objectives",),
-    ("--seeds",),
-    ("--budget",),
-)
+LISTS = ("--methods", "--instances", "--objectives", "--seeds", "--budget", "--in", "--groups")
+REPEATABLE = (("--params", "-p"), ("--env-kwargs",), *((flag,) for flag in LISTS))
 
 
 def parse(words: Sequence[str], within: str = "") -> Command:

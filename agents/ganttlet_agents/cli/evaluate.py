@@ -14,6 +14,7 @@ from ganttlet.core.family import get_family
 from ganttlet_agents.cli.progress import progress_bar
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.budgets import budget_lines, read_budget
+from ganttlet_agents.evaluation.costs import costs
 from ganttlet_agents.evaluation.report import CHARTS, load_folders, print_boards, write_leaderboard, write_report
 from ganttlet_agents.evaluation.results import Results, load_results, new_folder
 from ganttlet_agents.evaluation.rows import Row
@@ -26,7 +27,14 @@ from ganttlet_agents.evaluation.suite import (
     read_seeds,
 )
 from ganttlet_agents.evaluation.summary import summarise
-from ganttlet_agents.evaluation.tables import make_console, print_problems, print_summaries
+from ganttlet_agents.evaluation.tables import (
+    make_console,
+    number,
+    print_problems,
+    print_summaries,
+    print_texts,
+    seconds_text,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,6 +86,17 @@ class Run:
 
     def run(self) -> int:
         """Run, print the tables, write the report."""
+        results = self.execute()
+        console = make_console()
+        print_results(console, results, self.baseline)
+        console.print(f"results: {results.folder}", markup=False, soft_wrap=True)
+        if self.report:
+            page = write_report(results.folder, baseline=self.baseline, charts=self.charts)
+            console.print(f"report:  {page}", markup=False, soft_wrap=True)
+        return int(any(row.failed for row in results.rows))
+
+    def execute(self) -> Results:
+        """Run, and return what the result folder then holds."""
         self._check()
         plan = plan_run(self._suite())
         labels = [method.label for method in plan.methods]
@@ -88,17 +107,11 @@ class Run:
         try:
             with progress_bar(plan) as on_row:
                 command = provenance.command_line()
-                rows = run(plan, folder, command, on_row, jobs=self.jobs, timeout=self.timeout, resume=self.resume)
+                run(plan, folder, command, on_row, jobs=self.jobs, timeout=self.timeout, resume=self.resume)
         except KeyboardInterrupt:
             print(f"the rows so far are in {folder.folder}; --resume goes on with them", file=sys.stderr)
             raise
-        console = make_console()
-        print_results(console, load_results(folder.folder), self.baseline)
-        console.print(f"results: {folder.folder}", markup=False, soft_wrap=True)
-        if self.report:
-            page = write_report(folder.folder, baseline=self.baseline, charts=self.charts)
-            console.print(f"report:  {page}", markup=False, soft_wrap=True)
-        return int(any(row.failed for row in rows))
+        return load_results(folder.folder)
 
     def _check(self) -> None:
         if self.out is not None and self.name is not None:
@@ -181,9 +194,37 @@ def print_results(console: Console, results: Results, baseline: str | None) -> N
     """Print the tables of a result folder, and what must be known to read them."""
     rows = results.rows
     print_summaries(console, summarise(rows, baseline, results.meta["suite"]["reference"]))
+    print_costs(console, rows)
     for line in [*budget_lines(results.meta, rows), *origin_lines(rows)]:
         console.print(line, style="dim", markup=False)
     print_problems(console, rows)
+
+
+def print_costs(console: Console, rows: Sequence[Row]) -> None:
+    """Print what each method cost, with a column for what any of them has."""
+    found = costs(rows)
+    columns = [
+        (title, texts)
+        for title, texts in (
+            ("s/row", [seconds_text(cost.seconds) if cost.seconds is not None else "–" for cost in found]),
+            ("decisions", [number(cost.decisions, "value") for cost in found]),
+            ("steps", [number(cost.steps, "value") for cost in found]),
+            ("ms/decision", [_milliseconds(cost.latency_mean) for cost in found]),
+            ("p99 ms", [_milliseconds(cost.latency_p99) for cost in found]),
+            ("peak MiB", [number(cost.peak_memory, "value") for cost in found]),
+        )
+        if any(text != "–" for text in texts)
+    ]
+    print_texts(
+        console,
+        "costs: means over rows; greatest p99 and peak memory of the process",
+        ("method", *(title for title, _ in columns)),
+        [(cost.method, *(texts[place] for _, texts in columns)) for place, cost in enumerate(found)],
+    )
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{1000 * seconds:.3g}"
 
 
 def origin_lines(rows: Sequence[Row]) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ganttlet_agents.evaluation.shapes import check_shape
 SCHEMA = 1
 ROWS, META, REPORT, INSTANCES, SOLUTIONS = "rows.jsonl", "meta.json", "report.html", "instances", "solutions"
 RESULTS = Path("results")
+SYNC_EVERY = 1.0
 LOCK = ".running"
 # The lock of a run, and what a process that was killed while it wrote a file has left.
 LEFT_OVER = re.compile(r"\.running|\..+\.[0-9a-f]{12}")
@@ -53,6 +55,7 @@ class ResultFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._synced = -float("inf")
 
     def write_meta(self, meta: dict[str, Any]) -> None:
         """Write meta.json, whole or not at all."""
@@ -61,11 +64,14 @@ class ResultFolder:
             write_atomic(path, text + "\n")
 
     def append(self, row: Row) -> None:
-        """Add one row as one write that has reached the disk when this returns."""
+        """Add one row as one write, which outlives this process; a power cut may cost those of SYNC_EVERY seconds."""
         with writing(self.folder / ROWS) as path, open(path, "ab") as file:
             file.write((row.to_json() + "\n").encode("utf-8"))
             file.flush()
-            os.fsync(file.fileno())
+            # To wait for the disk after each row would take longer than many a row.
+            if time.monotonic() - self._synced >= SYNC_EVERY:
+                os.fsync(file.fileno())
+                self._synced = time.monotonic()
 
     def rewrite(self, rows: Iterable[Row]) -> None:
         """Replace all rows, whole or not at all."""
