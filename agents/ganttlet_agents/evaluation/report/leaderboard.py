@@ -143,7 +143,7 @@ def _families(parts: Sequence[Part], boards: Sequence[Board]) -> str:
                 Cell(", ".join(board.suites)),
                 Cell(str(board.instances), board.instances),
                 Cell(str(len(board.places)), len(board.places)),
-                Cell(", ".join(names) or "–"),
+                Cell(", ".join(names) or "–", look="name"),
                 Cell(_with_unit(board, mean.value if mean else None), mean.value if mean else None),
                 Cell(f"{failed}/{sum(place.rows for place in board.places)}", failed, look="bad" if failed else ""),
             ]
@@ -186,7 +186,7 @@ def _table(parts: Sequence[Part], board: Board) -> str:
         lines.append(
             [
                 Cell("–" if place.rank is None else str(place.rank), place.rank),
-                Cell(place.method, tag="clairvoyant" if place.information == "clairvoyant" else ""),
+                Cell(place.method, look="name", tag="clairvoyant" if place.information == "clairvoyant" else ""),
                 Cell(
                     number(mean.value if mean else None, board.metric),
                     mean.value if mean else None,
