@@ -162,6 +162,16 @@ def test_page_names_folders_and_what_is_not_ranked(three, tmp_path):
     assert written.read_text(encoding="utf-8") == render_leaderboard(three)
 
 
+def test_page_lists_its_folders(three):
+    unfinished = replace(three[1], meta=three[1].meta | {"state": "interrupted"})
+    text = render_leaderboard([three[0], unfinished, three[2]])
+    lines = [line for line in text.splitlines() if line.startswith('<tr><td class="text"><a href="#run-')]
+    names = [re.search(r'href="#run-(\d)">(\w+)</a>', line).groups() for line in lines]
+    assert names == [("1", "left"), ("2", "right"), ("3", "wide")]
+    assert ["not finished" in line for line in lines] == [False, True, False]
+    assert "command of wide" in lines[2]
+
+
 def test_folders_with_equal_names_are_told_apart():
     assert part_names(["a/run", "b/run", "c/other/"]) == ["a/run", "b/run", "other"]
 

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="neither chromium nor go
 
 WIDTH = 390
 PROBE = Path(__file__).with_name("report_probe.js")
-METHODS = ("rule:smallest:fraction=0.6", "rule:random", "solver:exact", "rule:seer")
+LONG = f"rule:smallest:fraction=0.6:rounds={10**60}:tie=high:quiet=true"
+METHODS = (LONG, "rule:random", "solver:exact", "rule:seer")
 # A frame's page cannot be read from outside it, so it reports by message; the canary shows that errors are caught.
 # One page after the other, since only one can have the focus.
 OUTER = """<!DOCTYPE html><title>nothing</title>
@@ -127,4 +128,4 @@ def check_report(seen):
     (first, words), (second, other) = seen["versus"]
     assert (first, second) == (16, 16)
     assert words != other
-    assert re.match(r"rule:smallest:fraction=0.6 is better on \d+, equal on \d+, solver:exact on \d+ of 16", other)
+    assert re.match(rf"{LONG} is better on \d+, equal on \d+, solver:exact on \d+ of 16", other)

@@ -54,9 +54,10 @@ def render_charts(folder: Path, rows: Sequence[Row], limit: int = MAX_BYTES) -> 
         except InputError as error:
             figures.append(f'<p class="note">{escape(f"{caption}: no picture, {error}")}</p>')
             continue
-        if size + len(picture) > limit:
+        weight = len(picture.encode("utf-8"))
+        if size + weight > limit:
             left_out += 1
             continue
-        size += len(picture)
+        size += weight
         figures.append(f'<figure class="picture"><div class="card">{picture}</div></figure>')
     return figures, left_out

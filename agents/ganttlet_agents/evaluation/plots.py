@@ -17,6 +17,7 @@ WIDTH, LEFT, RIGHT, TOP, BAND, BOTTOM = 900.0, 12.0, 24.0, 10.0, 58.0, 40.0
 XY_WIDTH, XY_HEIGHT, XY_LEFT, XY_BOTTOM = 560.0, 360.0, 54.0, 44.0
 GOLDEN = 0.6180339887498949
 COLOURS = 8
+LONGEST = 96  # characters of a label in a plot
 MOST_LOG = 7  # ticks of a logarithmic axis
 
 
@@ -71,6 +72,11 @@ class Axis:
 def mark_class(mark: int) -> str:
     """Return the style class of a method: one of 8 colours, and hollow marks for every second eight."""
     return f"c{mark % COLOURS}" + (" hollow" if mark // COLOURS % 2 else "")
+
+
+def shortened(label: str) -> str:
+    """Return a label that fits across a plot; hover texts and tables have all of it."""
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…"
 
 
 def nice_ticks(low: float, high: float, most: int = 9) -> list[float]:
@@ -147,7 +153,7 @@ def strip_plot(strips: Sequence[Strip], title: str) -> str:
         heights = (33 + 14 * ((index * GOLDEN) % 1.0 - 0.5) for index in range(len(strip.points)))
         out += [_dot(x(point.x), y, point, 3.6) for point, y in zip(strip.points, heights, strict=True)]
         out.append(line)
-        out.append(f'<text class="label" x="{LEFT + 4:g}" y="17">{escape(strip.label)}</text></g>')
+        out.append(f'<text class="label" x="{LEFT + 4:g}" y="17">{escape(shortened(strip.label))}</text></g>')
     return "\n".join([*out, "</svg>"])
 
 

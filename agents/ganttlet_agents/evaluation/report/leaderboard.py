@@ -100,7 +100,7 @@ def render_leaderboard(folders: Sequence[Results], *, baseline: str | None = Non
     tables = sum(len(part.summaries) for part in parts)
 
     def body(limits: Limits) -> str:
-        pieces = [_head(parts), _families(parts, boards), *_boards(parts, boards)]
+        pieces = [_head(parts), _families(boards), _folders(parts), *_boards(parts, boards)]
         for part in parts:
             pieces += [_part_head(part), render_part(part, limits, charts)]
         return "\n".join(pieces)
@@ -121,7 +121,7 @@ def _head(parts: Sequence[Part]) -> str:
     return f'<header><h1>{TITLE}</h1><p class="soft">{words}</p>{facts_list(facts)}</header>'
 
 
-def _families(parts: Sequence[Part], boards: Sequence[Board]) -> str:
+def _families(boards: Sequence[Board]) -> str:
     """Return a table with a line per board: family, objective, suite, size, and the first."""
     columns = [
         *(Column(title, text=True) for title in ("family", "objective", "suite")),
@@ -143,12 +143,39 @@ def _families(parts: Sequence[Part], boards: Sequence[Board]) -> str:
                 Cell(", ".join(board.suites)),
                 Cell(str(board.instances), board.instances),
                 Cell(str(len(board.places)), len(board.places)),
-                Cell(", ".join(names) or "–"),
+                Cell(", ".join(names) or "–", look="name"),
                 Cell(_with_unit(board, mean.value if mean else None), mean.value if mean else None),
                 Cell(f"{failed}/{sum(place.rows for place in board.places)}", failed, look="bad" if failed else ""),
             ]
         )
     return f"<h2>Summary</h2>{table(columns, lines)}"
+
+
+def _folders(parts: Sequence[Part]) -> str:
+    """Return a table with a line per folder, each a link to the folder's section."""
+    columns = [
+        *(Column(title, text=True) for title in ("folder", "family", "suite")),
+        *map(Column, ("methods", "rows", "failed")),
+        *(Column(title, text=True) for title in ("started", "command")),
+    ]
+    lines = []
+    for part in parts:
+        rows, meta = part.results.rows, part.results.meta
+        methods, failed = len({row.method for row in rows}), sum(row.failed for row in rows)
+        state = "" if meta["state"] == "complete" else "not finished"
+        lines.append(
+            [
+                Cell(part.name, link=part.id, tag=state),
+                Cell(rows[0].family),
+                Cell(meta["suite"]["name"]),
+                Cell(str(methods), methods),
+                Cell(str(len(rows)), len(rows)),
+                Cell(str(failed), failed, look="bad" if failed else ""),
+                Cell(meta["started"][:16].replace("T", " ")),
+                Cell(meta["command"], look="wrap"),
+            ]
+        )
+    return f"<h3>Folders</h3>{table(columns, lines)}"
 
 
 def _with_unit(board: Board, value: float | None) -> str:
@@ -186,7 +213,7 @@ def _table(parts: Sequence[Part], board: Board) -> str:
         lines.append(
             [
                 Cell("–" if place.rank is None else str(place.rank), place.rank),
-                Cell(place.method, tag="clairvoyant" if place.information == "clairvoyant" else ""),
+                Cell(place.method, look="name", tag="clairvoyant" if place.information == "clairvoyant" else ""),
                 Cell(
                     number(mean.value if mean else None, board.metric),
                     mean.value if mean else None,

@@ -84,7 +84,7 @@ def estimate_cell(found: Estimate | None, summary: Summary, look: str = "") -> C
 def method_cell(entry: MethodSummary, mark: int | None) -> Cell:
     """Return a method's name with its colour, and whether it is clairvoyant."""
     tag = "clairvoyant" if entry.information == "clairvoyant" else ""
-    return Cell(entry.method, entry.method, swatch=mark, tag=tag)
+    return Cell(entry.method, entry.method, look="name", swatch=mark, tag=tag)
 
 
 def main_table(summary: Summary, marks: Mapping[str, int]) -> str:

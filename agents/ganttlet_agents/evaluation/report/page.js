@@ -181,6 +181,7 @@ function node(name, attributes, text) {
   if (text !== undefined) made.textContent = text;
   return made;
 }
+const short = (name) => (name.length > 54 ? `${name.slice(0, 53)}…` : name);
 const look = (mark) => `c${mark % COLOURS}${Math.floor(mark / COLOURS) % 2 ? " hollow" : ""}`;
 function versus(box, section) {
   const data = dataOf(section), {objective, column} = box.dataset;
@@ -215,8 +216,8 @@ function versus(box, section) {
       svg.append(node("text", {class: "tick end", x: left - 6, y: y(tick) + 4}, String(tick)));
     }
     svg.append(node("path", {class: "zero", d: `M${left} ${top + size}L${left + size} ${top}`}));
-    svg.append(node("text", {class: "axis", x: left + size / 2, y: 434}, names[0]));
-    svg.append(node("text", {class: "axis", x: 14, y: 200, transform: "rotate(-90 14 200)"}, names[1]));
+    svg.append(node("text", {class: "axis", x: left + size / 2, y: 434}, short(names[0])));
+    svg.append(node("text", {class: "axis", x: 14, y: 200, transform: "rotate(-90 14 200)"}, short(names[1])));
     const wins = [0, 0, 0];
     for (const [label, first, second] of pairs) {
       const order = Math.sign(sign * (first - second));

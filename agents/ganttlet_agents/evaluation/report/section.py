@@ -114,7 +114,7 @@ def _verdicts(part: Part) -> str:
 
 def _legend(marks: Mapping[str, int]) -> str:
     buttons = "".join(
-        f'<button aria-pressed="true" data-m="{mark}" title="Hide or show in tables and plots">'
+        f'<button aria-pressed="true" data-m="{mark}" title="{escape(method, quote=True)}: hide or show">'
         f'<span class="{mark_class(mark)}"><i class="sw"></i></span>{escape(method)}</button>'
         for method, mark in marks.items()
     )
@@ -172,7 +172,7 @@ def _provenance(part: Part, limits: Limits) -> str:
         heads,
         [
             [
-                Cell(entry["label"]),
+                Cell(entry["label"], look="name"),
                 Cell(", ".join(f"{key}={value}" for key, value in entry["options"].items()), look="wrap"),
                 Cell("yes" if entry["deterministic"] else "no"),
                 Cell(entry["about"], look="wrap"),
