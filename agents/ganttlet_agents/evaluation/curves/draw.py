@@ -225,6 +225,8 @@ def _published(
 
 
 def _dress(axes: Any, panel: Panel, places: list[Any] | None) -> None:
+    from matplotlib.ticker import LogFormatter
+
     axes.set_title(panel.title, fontsize=10)
     axes.set_xlabel(panel.x_label or panel.x)
     axes.set_ylabel((panel.y_label or panel.y) + (", %" if panel.percent and "%" not in panel.y_label else ""))
@@ -235,6 +237,10 @@ def _dress(axes: Any, panel: Panel, places: list[Any] | None) -> None:
         style = {"rotation": 25, "ha": "right", "fontsize": 7} if long else {}
         axes.set_xticks(range(len(places)), [short(place) for place in places], **style)
     axes.set_yscale(panel.y_scale)
+    for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, panel.y_scale)):
+        if scale == "log":
+            axis.set_major_formatter(LogFormatter())
+            axis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.5)))
     axes.set_ylim(bottom=panel.y_min, top=panel.y_max)
     for text, level in panel.levels.items():
         axes.axhline(level, color="black", linewidth=0.9, linestyle=":")
