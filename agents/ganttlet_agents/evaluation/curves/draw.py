@@ -225,8 +225,6 @@ def _published(
 
 
 def _dress(axes: Any, panel: Panel, places: list[Any] | None) -> None:
-    from matplotlib.ticker import LogFormatter
-
     axes.set_title(panel.title, fontsize=10)
     axes.set_xlabel(panel.x_label or panel.x)
     axes.set_ylabel((panel.y_label or panel.y) + (", %" if panel.percent and "%" not in panel.y_label else ""))
@@ -237,11 +235,10 @@ def _dress(axes: Any, panel: Panel, places: list[Any] | None) -> None:
         style = {"rotation": 25, "ha": "right", "fontsize": 7} if long else {}
         axes.set_xticks(range(len(places)), [short(place) for place in places], **style)
     axes.set_yscale(panel.y_scale)
-    for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, panel.y_scale)):
-        if scale == "log":
-            axis.set_major_formatter(LogFormatter())
-            axis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.5)))
     axes.set_ylim(bottom=panel.y_min, top=panel.y_max)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            _label_log(axis)
     for text, level in panel.levels.items():
         axes.axhline(level, color="black", linewidth=0.9, linestyle=":")
         axes.annotate(f" {text}", (0.0, level), xycoords=("axes fraction", "data"), fontsize=8, va="bottom")
@@ -249,3 +246,13 @@ def _dress(axes: Any, panel: Panel, places: list[Any] | None) -> None:
         axes.invert_xaxis()
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)
+
+
+def _label_log(axis: Any) -> None:
+    """Write plain numbers at a logarithmic axis, more than one a decade where it is short."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100.0 * low else (1.0,)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
