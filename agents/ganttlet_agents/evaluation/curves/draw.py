@@ -277,6 +277,9 @@ def _dress(axes: Any, panel: Panel, places: list[Any] | None, xs: Sequence[float
         axes.set_xticks(range(len(places)), [short(place) for place in places], **style)
     axes.set_yscale(panel.y_scale)
     axes.set_ylim(bottom=panel.y_min, top=panel.y_max)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            _label_log(axis)
     for text, level in panel.levels.items():
         axes.axhline(level, color="black", linewidth=0.9, linestyle=":")
         axes.annotate(f" {text}", (0.0, level), xycoords=("axes fraction", "data"), fontsize=8, va="bottom")
@@ -284,3 +287,13 @@ def _dress(axes: Any, panel: Panel, places: list[Any] | None, xs: Sequence[float
         axes.invert_xaxis()
     axes.grid(alpha=0.25)
     axes.set_axisbelow(True)
+
+
+def _label_log(axis: Any) -> None:
+    """Write plain numbers at a logarithmic axis, more than one a decade where it is short."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100.0 * low else (1.0,)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
