@@ -49,6 +49,7 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
             )
             others |= _published(axes, panel, known, theirs, places, len({point.line for point in shown}))
             ours |= _levels(axes, panel, points, looks)
+            others |= _published_levels(axes, panel, published, theirs)
             _dress(axes, panel, places)
         empty = Line2D([], [], linestyle="none")
         ours = {title: ours[title] for title in titles if title in ours} | {
@@ -194,6 +195,18 @@ def _levels(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks) -> d
         point.line: axes.axhline(_ys(panel, [point])[0], linestyle="-.", linewidth=1.2, **looks[point.line])
         for point in points
         if not point.place and point.at(panel.x) is None and panel.y in point.means
+    }
+
+
+def _published_levels(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks) -> dict[str, Any]:
+    """Draw published points that have y alone, such as a figure of an abstract, as horizontal lines."""
+    alone = [point for point in points if panel.published and point.means.keys() == {panel.y}]
+    return {
+        f"{point.line} ({SHORT_MARKS[point.place['mark']]})": axes.axhline(
+            _ys(panel, [point])[0], color=looks[point.line]["color"], linestyle=(0, (3, 2)), linewidth=1.0
+        )
+        for point in alone
+        if point.at(panel.x) is None and point.fits(panel.where)
     }
 
 
