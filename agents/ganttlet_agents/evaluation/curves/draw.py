@@ -47,7 +47,7 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
             ours |= {"line": _lines, "bars": _bars, "box": _boxes, "scatter": _scatter}[panel.kind](
                 axes, panel, shown, looks, places
             )
-            others |= _published(axes, panel, known, theirs, places, len({point.line for point in shown}))
+            others |= _published(axes, panel, known, theirs, places, _slots(curve, panel, shown))
             ours |= _levels(axes, panel, points, looks)
             others |= _published_levels(axes, panel, published, theirs)
             _dress(axes, panel, places)
@@ -221,9 +221,9 @@ def _published_looks(curve: Curve, published: Sequence[Point], ours: Looks) -> L
 
 
 def _published(
-    axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places: list[Any] | None, lines: int
+    axes: Any, panel: Panel, points: Sequence[Point], looks: Looks, places: list[Any] | None, slots: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Draw the published points that have a place on the axes; beside bars and boxes without lines."""
+    """Draw the published points that have a place on the axes; on bars and boxes without lines, each on its own."""
     handles = {}
     for title, own in _by_line(panel, points).items():
         kept = [point for point in own if places is None or point.at(panel.x) in places]
@@ -232,9 +232,23 @@ def _published(
         look = dict(looks[title])
         if (places is not None and all(isinstance(place, str) for place in places)) or panel.kind in ("bars", "box"):
             look["linestyle"] = "none"
+        if title in slots:
+            look |= {"markerfacecolor": "white", "markeredgecolor": "black"}
+        xs = [x + slots.get(title, 0.0) for x in _where(panel, kept, places)]
         marks = dict.fromkeys(SHORT_MARKS[point.place["mark"]] for point in kept)
-        (handles[f"{title} ({', '.join(marks)})"],) = axes.plot(_where(panel, kept, places), _ys(panel, kept), **look)
+        (handles[f"{title} ({', '.join(marks)})"],) = axes.plot(xs, _ys(panel, kept), **look)
     return handles
+
+
+def _slots(curve: Curve, panel: Panel, points: Sequence[Point]) -> dict[str, float]:
+    """Return published name -> offset of our bar or box of the same method."""
+    titles = list(_by_line(panel, points)) if panel.kind in ("bars", "box") else []
+    return {
+        name: _slot(titles.index(line.title), len(titles))[0]
+        for line in curve.content.lines
+        if line.title in titles
+        for name in line.published
+    }
 
 
 def _dress(axes: Any, panel: Panel, places: list[Any] | None) -> None:
