@@ -80,3 +80,20 @@ def test_a_goal_counts_the_moves_until_it_is_reached():
     assert [reach(goal)["moves"] for goal in rates] == [0, 1, 2]
     with pytest.raises(InputError, match="has no goal"):
         FAMILY.after["goal"](cluster, plan, 0.1, {})
+
+
+def test_pods_are_better_where_fewer_pend_by_priority():
+    pods = generate({"name": "pods", "nodes": 4, "pods_per_node": 4, "priorities": 2}, 0)
+    low, high = (np.flatnonzero(pods.priority == level) for level in sorted(set(pods.priority.tolist())))
+    pending = np.flatnonzero(pods.host == -1)
+
+    def better(*moves):
+        return FAMILY.after["pods"](pods, Plan(list(moves), pods.digest), 0.1, {})["better"]
+
+    assert better() == 0.0
+    assert better((pending[0], 0, 0)) == 1.0
+    # One important pod outweighs all others, whichever way.
+    running = [pod for pod in high if pods.host[pod] >= 0]
+    assert better((running[0], -1, -1), *((pod, 0, 0) for pod in pending if pod in low)) == 0.0
+    with pytest.raises(InputError, match="expected pods"):
+        FAMILY.after["pods"](generate({"name": "toy"}, 0), Plan([], "x"), 0.1, {})

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganttlet.core.errors import InputError, check_keys
 from ganttlet.vm_rescheduling.churn import RATE, replay_under_churn
-from ganttlet.vm_rescheduling.instance import Cluster
+from ganttlet.vm_rescheduling.instance import NOWHERE, Cluster
 from ganttlet.vm_rescheduling.solution import SLACK, Plan, values_of
 
 CHURN = ("delay_seconds", "rate", "on_invalid", "seeds")
@@ -81,7 +81,31 @@ def goal(cluster: Cluster, plan: Plan, seconds: float, options: Mapping[str, Any
     }
 
 
+def pods(cluster: Cluster, plan: Plan, seconds: float, options: Mapping[str, Any]) -> Mapping[str, float]:
+    """Return whether a plan betters the placement that pods had before it.
+
+    Args:
+        cluster: of pods, as the default scheduler left them.
+        plan: a sound plan of that cluster.
+        seconds: what it took to make; not used.
+        options: none.
+
+    Returns:
+        ``better``: 1 if fewer pods pend at the end, by priority from the highest, else 0.
+    """
+    check_keys("pods", options, ())
+    if not cluster.is_pods:
+        raise InputError(f"pods: {cluster.name} has VMs; expected pods")
+    host = cluster.host.copy()
+    for pod, node, _ in plan.moves.tolist():
+        host[pod] = node
+    # The weight of a priority is more than that of all pods of lower ones.
+    before, after = (int(cluster.weight[at == NOWHERE].sum()) for at in (cluster.host, host))
+    return {"better": float(after < before)}
+
+
 AFTER: Mapping[str, Callable[[Any, Any, float, Mapping[str, Any]], Mapping[str, float]]] = {
     "churn": churn,
     "goal": goal,
+    "pods": pods,
 }

@@ -63,6 +63,7 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
             )
             others |= _published(axes, panel, known, theirs, places, _slots(curve, panel, shown))
             ours |= _levels(axes, panel, points, looks)
+            others |= _published_levels(axes, panel, published, theirs)
             _dress(axes, panel, places, sorted({point.place[panel.x] for point in shown if panel.x in point.place}))
         empty = Line2D([], [], linestyle="none")
         ours = {title: ours[title] for title in titles if title in ours} | {
@@ -228,6 +229,18 @@ def _levels(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks) -> d
     }
 
 
+def _published_levels(axes: Any, panel: Panel, points: Sequence[Point], looks: Looks) -> dict[str, Any]:
+    """Draw published points that have y alone, such as a figure of an abstract, as horizontal lines."""
+    alone = [point for point in points if panel.published and point.means.keys() == {panel.y}]
+    return {
+        f"{point.line} ({SHORT_MARKS[point.place['mark']]})": axes.axhline(
+            _ys(panel, [point])[0], color=looks[point.line]["color"], linestyle=(0, (3, 2)), linewidth=1.0
+        )
+        for point in alone
+        if point.at(panel.x) is None and point.fits(panel.where)
+    }
+
+
 def _published_looks(curve: Curve, published: Sequence[Point], ours: Looks) -> Looks:
     same = {name: line.title for line in curve.content.lines for name in line.published}
     found = {}
@@ -255,8 +268,10 @@ def _published(
         look = dict(looks[title])
         if (places is not None and all(isinstance(place, str) for place in places)) or panel.kind in ("bars", "box"):
             look["linestyle"] = "none"
-        marks = dict.fromkeys(SHORT_MARKS[point.place["mark"]] for point in kept)
+        if title in slots:
+            look |= {"markerfacecolor": "white", "markeredgecolor": "black"}
         xs = [x + slots.get(title, 0.0) for x in _where(panel, kept, places)]
+        marks = dict.fromkeys(SHORT_MARKS[point.place["mark"]] for point in kept)
         (handles[f"{title} ({', '.join(marks)})"],) = axes.plot(xs, _ys(panel, kept), **look)
     return handles
 

@@ -21,7 +21,9 @@ from ganttlet_agents.evaluation.rows import Row
 from ganttlet_agents.evaluation.statistics import Statistic, bootstrap, mean
 
 # Fields of a row that are columns beside the values that the validator named.
-ROW_COLUMNS = ("value", "gap", "difference", "seconds", "decisions", "bound", "reference", "reference_bound")
+ROW_COLUMNS = (
+    "value", "gap", "difference", "seconds", "decisions", "bound", "optimal", "reference", "reference_bound",
+)  # fmt: skip
 BY_ROW = ("group", "instance")
 RATIO = "_ratio"
 ENDS: Mapping[str, Callable[[Any], Any]] = {"_least": np.min, "_most": np.max}  # of a point's instances
