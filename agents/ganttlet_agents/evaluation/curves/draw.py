@@ -291,13 +291,14 @@ def _dress(axes: Any, panel: Panel, places: list[Any] | None, xs: Sequence[float
         style = {"rotation": 25, "ha": "right", "fontsize": 7} if long else {}
         axes.set_xticks(range(len(places)), [short(place) for place in places], **style)
     axes.set_yscale(panel.y_scale)
-    axes.set_ylim(bottom=panel.y_min, top=panel.y_max)
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             _label_log(axis)
     for text, level in panel.levels.items():
         axes.axhline(level, color="black", linewidth=0.9, linestyle=":")
         axes.annotate(f" {text}", (0.0, level), xycoords=("axes fraction", "data"), fontsize=8, va="bottom")
+    # Limits come last, since they end the fitting of the axis to what is drawn.
+    axes.set_ylim(bottom=panel.y_min, top=panel.y_max)
     if panel.invert:
         axes.invert_xaxis()
     axes.grid(alpha=0.25)
