@@ -55,7 +55,8 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
             )
             others |= _published(axes, panel, known, theirs, places, len({point.line for point in shown}))
             ours |= _levels(axes, panel, own, looks)
-            _dress(axes, panel, places, sorted({point.place[panel.x] for point in shown if panel.x in point.place}))
+            swept = {point.place[panel.x] for point in shown if panel.x in point.place and curve.suite is not None}
+            _dress(axes, panel, places, sorted(swept))
         empty = Line2D([], [], linestyle="none")
         ours = {title: ours[title] for title in titles if title in ours} | {
             f"{title}: not run": empty for title in missing
