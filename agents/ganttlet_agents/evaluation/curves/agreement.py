@@ -107,10 +107,12 @@ def compare(curve: Curve, points: Sequence[Point], published: Sequence[Point], m
 def series(points: Sequence[Point], line: str, x: str, y: str, where: Mapping[str, Any] | None = None) -> Series:
     """Return x -> y of a line in order of x; x that are texts keep their order, a level's one x is None."""
     found: Series = {}
+    # A level of one group is none of another; one of training runs has no place at all.
+    points = [point for point in points if not point.place or point.fits(where or {})]
     for point in points:
         at, value = point.at(x), point.means.get(y)
-        fits = where is None or point.fits(where) or (at is None and not point.place)
-        if point.line == line and not point.own and fits and value is not None and math.isfinite(value):
+        wanted = point.line == line and not point.own and (at is None or point.fits(where or {}))
+        if wanted and value is not None and math.isfinite(value):
             found[at] = value
     return dict(sorted(found.items())) if all(_is_number(at) for at in found) else found
 

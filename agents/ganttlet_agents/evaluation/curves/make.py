@@ -153,11 +153,17 @@ def _learning(
     if not learning.levels or not trained:
         return points, []
     first = next(iter(trained.values()))
+    groups = {name: tuple(instances) for name, instances in first.groups.items()}
     suite = Suite(
-        f"{curve.name}-levels", curve.file, curve.content.about, curve.family, (first.objective,),
-        {name: tuple(instances) for name, instances in first.groups.items()},
-        tuple(dict.fromkeys(level.method for level in learning.levels)), reference=first.reference,
-    )  # fmt: skip
+        name=f"{curve.name}-levels",
+        source=curve.file,
+        about=curve.content.about,
+        family=curve.family,
+        objectives=(first.objective,),
+        groups=groups,
+        methods=tuple(dict.fromkeys(level.method for level in learning.levels)),
+        reference=first.reference,
+    )
     rows, _ = _run(suite, out / curve.name, command, on_row, 1)
     sense = get_family(curve.family).objectives[first.objective].sense
     for level in learning.levels:
