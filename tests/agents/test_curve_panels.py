@@ -1,4 +1,4 @@
-"""Panels of curves: which lines they draw, from where, in which unit; levels with a place, and levels that are bounds."""
+"""Panels of curves: which lines they draw, from where, in which unit; levels with a place, or that are bounds."""
 
 from pathlib import Path
 
