@@ -109,7 +109,8 @@ def series(points: Sequence[Point], line: str, x: str, y: str, where: Mapping[st
     found: Series = {}
     for point in points:
         at, value = point.at(x), point.means.get(y)
-        fits = point.fits(where or {}) or (at is None and not point.place)
+        # A level of one group is none of another; one of training runs has no place at all.
+        fits = point.fits(where or {}) or not point.place
         if point.line == line and not point.own and fits and value is not None and math.isfinite(value):
             found[at] = value
     return dict(sorted(found.items())) if all(_is_number(at) for at in found) else found

@@ -64,7 +64,8 @@ def draw(curve: Curve, points: Sequence[Point], published: Sequence[Point], miss
             others |= _published(axes, panel, known, theirs, places, _slots(curve, panel, shown))
             ours |= _levels(axes, panel, points, looks)
             others |= _published_levels(axes, panel, published, theirs)
-            _dress(axes, panel, places, sorted({point.place[panel.x] for point in shown if panel.x in point.place}))
+            swept = {point.place[panel.x] for point in shown if panel.x in point.place and curve.suite is not None}
+            _dress(axes, panel, places, sorted(swept))
         empty = Line2D([], [], linestyle="none")
         ours = {title: ours[title] for title in titles if title in ours} | {
             f"{title}: not run": empty for title in missing
@@ -282,10 +283,6 @@ def _dress(axes: Any, panel: Panel, places: list[Any] | None, xs: Sequence[float
     axes.set_ylabel((panel.y_label or panel.y) + (", %" if panel.percent and "%" not in panel.y_label else ""))
     if places is None:
         axes.set_xscale(panel.x_scale)
-        # A short sweep over powers of two says little at powers of ten.
-        if panel.x_scale == "log" and 1 < len(xs) <= 8:
-            axes.set_xticks(xs, [f"{x:g}" for x in xs])
-            axes.set_xticks([], minor=True)
     else:
         long = any(len(short(place)) > 7 for place in places) and len(places) > 3
         style = {"rotation": 25, "ha": "right", "fontsize": 7} if long else {}
@@ -294,6 +291,10 @@ def _dress(axes: Any, panel: Panel, places: list[Any] | None, xs: Sequence[float
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             _label_log(axis)
+    # A short sweep over powers of two says little at powers of ten.
+    if axes.get_xscale() == "log" and 1 < len(xs) <= 8:
+        axes.set_xticks(xs, [f"{x:g}" for x in xs])
+        axes.set_xticks([], minor=True)
     for text, level in panel.levels.items():
         axes.axhline(level, color="black", linewidth=0.9, linestyle=":")
         axes.annotate(f" {text}", (0.0, level), xycoords=("axes fraction", "data"), fontsize=8, va="bottom")
