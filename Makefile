@@ -8,7 +8,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-all lint format docs bench bench-training constraints clean
+.PHONY: help install demo curves test test-all lint format docs bench bench-training constraints clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ format: $(STAMP)  ## let ruff format and fix
 
 docs: $(STAMP)  ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
+curves: $(STAMP)  ## every published curve, under a budget of seconds each: pictures and texts in results/curves-quick
+	$(PY) evaluate.py curve --all --quick
 
 bench: $(STAMP)  ## measure speed against the peers, in venvs of their own under .bench/
 	$(PY) benchmarks/peers/setup.py jssenv jumanji
