@@ -8,7 +8,7 @@ from scipy import stats
 
 from ganttlet_agents.evaluation.rows import Row
 from ganttlet_agents.evaluation.statistics import paired, probability_of_improvement, profile
-from ganttlet_agents.evaluation.summary import with_failures
+from ganttlet_agents.evaluation.summary import summarise, with_failures
 
 RNG = np.random.default_rng(7)
 
@@ -130,3 +130,27 @@ def test_rows_without_a_solution_are_infinite():
     assert with_failures(rows, "gap") == {"a": [0.25, float("inf")]}
     assert with_failures(rows, "value") == {"a": [5.0, float("inf")], "b": [3.0]}
     assert with_failures([row(value=5.0, sense="max")], "value") == {"a": [-5.0]}
+
+
+def shown(rows, capsys):
+    from ganttlet_agents.evaluation.tables import make_console, print_summaries
+
+    print_summaries(make_console(), summarise(rows))
+    return capsys.readouterr().out
+
+
+def test_tables_show_the_profile_of_ten_rows_with_failures_in_the_whole(capsys):
+    gaps = [0.0, 0.0, 0.005, 0.01, 0.04, 0.05, 0.2, 0.3, None, None]
+    facts = {"family": "job_shop", "method": "rule:a", "objective": "makespan", "group": "", "status": ""}
+    facts |= {"reference_kind": "optimal", "information": "causal", "decisions": 0, "seconds": 1.0, "values": {}}
+    facts |= {"optimal": False, "reference_conflict": False}
+    rows = []
+    for i, gap in enumerate(gaps):
+        judged = {"value": None, "error": "crash"} if gap is None else {"value": 1 + gap, "gap": gap}
+        rows.append(row(**facts, **judged, key=str(i), digest=str(i), feasible=gap is not None))
+    (summary,) = summarise(rows)
+    assert summary.methods[0].profile.share.tolist() == [0.2, 0.4, 0.6, 0.6, 0.7]
+    out = shown(rows, capsys)
+    assert "% of all rows with a gap of at most" in out
+    assert "20 [0, 50]" in out
+    assert "gap of at most" not in shown(rows[:9], capsys)

@@ -136,3 +136,23 @@ def test_random_changes_are_judged_as_by_hand(label, change):
             assert bool(told) != valid, f"{instance.name}, draw {draw}: {told or 'accepted'}"
             seen.append(valid)
     assert min(seen.count(True), seen.count(False)) >= 10
+
+
+@pytest.mark.parametrize(
+    ("label", "fields"),
+    [
+        ("soc_dag", ("app", "arrival", "inject", "start", "finish")),
+        ("uam_fleet", ("aircraft", "origin", "destination", "passengers", "time", "departure", "arrival")),
+    ],
+)
+def test_no_entry_of_a_record_can_be_another(label, fields):
+    """Where a record tells what happened, all of it is checked: one entry changed a little is always refused."""
+    family = get_family(CASES[label].family)
+    for number, (instance, solution) in enumerate(solved(label)):
+        for field in fields:
+            for draw in range(DRAWS):
+                rng = np.random.default_rng([number, draw])
+                values = getattr(solution, field).copy()
+                values[tuple(rng.integers(size) for size in values.shape)] += rng.choice([-1, 1])
+                told = complaints(family, instance, replace(solution, **{field: values}))
+                assert told, f"{instance.name}: another {field} is accepted"

@@ -14,9 +14,11 @@ from ganttlet.core.errors import InputError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet_agents.evaluation.bounds import shares_of_bound
 from ganttlet_agents.evaluation.rows import Row, by_objective
-from ganttlet_agents.evaluation.statistics import Estimate, Paired, estimate, iqm, mean, paired
+from ganttlet_agents.evaluation.statistics import Estimate, Paired, Profile, estimate, iqm, mean, paired, profile
 
 Metric = Literal["gap", "value"]
+# Gaps at which tables show a performance profile.
+TAUS = (0.0, 0.01, 0.05, 0.1, 0.25)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class MethodSummary:
         seconds: mean wall time per row in seconds.
         rate: decisions per second, None if the method counts none.
         paired: comparison with the baseline, None for the baseline itself.
+        profile: share of the rows with a gap of at most each of TAUS, failed rows counted; None without gaps.
     """
 
     method: str
@@ -51,6 +54,7 @@ class MethodSummary:
     seconds: float
     rate: float | None
     paired: Paired | None
+    profile: Profile | None = None
 
     @property
     def complete(self) -> bool:
@@ -220,6 +224,7 @@ def _method(
     for row in rows:
         if row.key in shares:
             of_bound.setdefault(row.digest, []).append(shares[row.key])
+    counted = with_failures(rows, metric) if metric == "gap" else {}
     others = {name: [row.values[name] for row in rows if name in row.values] for name in beside}
     return MethodSummary(
         method=rows[0].method,
@@ -237,6 +242,7 @@ def _method(
         seconds=seconds / len(rows),
         rate=decisions / seconds if decisions and seconds else None,
         paired=None if against is None else _paired(rows, against, metric),
+        profile=profile(counted, TAUS, groups=strata) if counted else None,
     )
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ganttlet.core.errors import MissingExtraError
 from ganttlet_agents.evaluation.rows import Row
 from ganttlet_agents.evaluation.statistics import Estimate
-from ganttlet_agents.evaluation.summary import MethodSummary, Metric, Summary, problems
+from ganttlet_agents.evaluation.summary import TAUS, MethodSummary, Metric, Summary, problems
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PIPED_WIDTH = 120
 OF_BOUND = "% of bound"
+# With fewer rows of a method, a share of them says little.
+ENOUGH = 10
 
 
 def make_console(stderr: bool = False) -> Console:
@@ -103,6 +107,8 @@ def print_summaries(console: Console, summaries: Sequence[Summary]) -> None:
             print_table(console, f"beside {summary.objective}: means over valid rows", _beside_table(summary))
         if summary.groups:
             print_table(console, f"{metric_title(summary)} by group", _group_table(summary))
+        if any(entry.profile and entry.rows >= ENOUGH for entry in summary.methods):
+            print_table(console, "performance profile: % of all rows with a gap of at most", _profile_table(summary))
         if len(summary.methods) > 1:
             unit = "gap points" if summary.metric == "gap" else summary.objective
             title = f"paired against {summary.baseline}: difference in {unit}, positive is worse"
@@ -205,6 +211,21 @@ def _group_table(summary: Summary) -> Any:
             _styled(number(entry.groups.get(group), summary.metric), entry.method in best[group])
             for group in summary.groups
         ]
+        table.add_row(_styled(_name(entry), False), *cells)
+    return table
+
+
+def _profile_table(summary: Summary) -> Any:
+    """Shares and their 95 % intervals; none where no row has a gap or failed."""
+    table = _table()
+    table.add_column("method", overflow="fold")
+    for tau in TAUS:
+        table.add_column(f"{100 * tau:g} %", justify="right", no_wrap=True)
+    for entry in summary.methods:
+        cells = ["–"] * len(TAUS)
+        if (found := entry.profile) is not None:
+            shares = (100 * np.stack([found.share, found.low, found.high])).T
+            cells = [f"{share:.0f} [{low:.0f}, {high:.0f}]" for share, low, high in shares.tolist()]
         table.add_row(_styled(_name(entry), False), *cells)
     return table
 
