@@ -9,7 +9,7 @@ import pytest
 from ganttlet_agents.cli import main
 from ganttlet_agents.evaluation.report import page, render_leaderboard, render_report, write_leaderboard
 from ganttlet_agents.evaluation.report.board import boards_of, common_references
-from ganttlet_agents.evaluation.report.figures import steps_of
+from ganttlet_agents.evaluation.report.figures import staircase
 from ganttlet_agents.evaluation.report.limits import MOST_BYTES, limits_of
 from ganttlet_agents.evaluation.report.rowdata import make_row_data
 from ganttlet_agents.evaluation.report.section import part_names
@@ -213,7 +213,9 @@ def test_rows_of_the_page_are_the_folders_rows(three):
     data = make_row_data(results.rows, [RANDOM, SMALLEST, SEER], [], 1000)
     block = json.loads(data.text)
     titles = [title for title, *_ in block["columns"]]
-    assert titles == ["instance", "objective", "method", "seed", "value", "gap %", "% of bound", "status", "s"]
+    assert titles[:9] == ["instance", "objective", "method", "seed", "value", "gap %", "% of bound", "status", "s"]
+    assert "decisions" in titles
+    assert "simulator steps" not in titles
     assert block["max"] == ["count"]
     assert len(block["rows"]) == len(results.rows) == 15
     for line, row in zip(block["rows"], results.rows, strict=True):
@@ -227,10 +229,52 @@ def test_rows_of_the_page_are_the_folders_rows(three):
     assert list(part.place.values()) == [0, 1, 2, 3]
 
 
-def test_profile_steps_count_failed_rows():
-    assert steps_of([0.2, 0.1, 0.1], 4) == [(0.1, 0.5), (0.2, 0.75)]
-    assert steps_of([3.0, 5.0], 2, larger=True) == [(5.0, 0.5), (3.0, 1.0)]
-    assert steps_of([], 3) == []
+def test_costs_of_methods_are_shown_where_they_are_known(three):
+    bare = [replace(row, latency_mean=None, latency_p99=None, peak_memory=None) for row in three[0].rows]
+    assert not re.search("ms / decision|MiB|simulator steps", render_report(replace(three[0], rows=bare), charts=0))
+    known = [
+        replace(row, latency_mean=0.002, latency_p99=0.0123, peak_memory=100.0 + index, simulated=40)
+        if row.method == EXACT
+        else row
+        for index, row in enumerate(bare)
+    ]
+    text = render_report(replace(three[0], rows=known), charts=0)
+    assert '<td data-v="0.002">2<span class="ci">p99 12.3</span></td>' in text
+    assert f'<td data-v="{100.0 + len(bare) - 1}">109</td>' in text
+    for title in ("s / decision", "p99", "MiB", "simulator steps"):
+        assert f'["{title}",' in text
+
+
+def test_a_run_that_went_on_names_both_commands_and_commits(three):
+    meta = three[0].meta | {"resumed": [{"command": "again & again", "started": "later"}]}
+    rows = [replace(row, commit="c0ffee") if index == 3 else row for index, row in enumerate(three[0].rows)]
+    text = render_report(replace(three[0], rows=rows, meta=meta), charts=0)
+    assert "command of left\nagain &amp; again" in text
+    assert f"{rows[0].commit}, c0ffee" in text
+
+
+def test_stairs_of_a_profile():
+    assert staircase([1.0, 3.0], [0.5, 0.75], 0.0, 4.0) == [(0, 0), (1, 0), (1, 0.5), (3, 0.5), (3, 0.75), (4, 0.75)]
+    assert staircase([], [], 0.0, 4.0) == [(0, 0), (4, 0)]
+
+
+@pytest.mark.parametrize("metric", ["gap", "value"])
+def test_profile_counts_failed_rows_and_turns_what_is_maximised(three, metric):
+    rows = three[0].rows
+    if metric == "value":
+        rows = [replace(row, reference=None, reference_kind="none", gap=None) for row in rows]
+    last = [row for row in rows if row.method == EXACT][-1]
+    failed = replace(last, value=None, gap=None, feasible=False, error="none")
+    text = render_report(replace(three[0], rows=[failed if row is last else row for row in rows]), charts=0)
+    steps = re.findall(rf"<title>{EXACT}: ([\d.]+) % \(([\d.]+) … ([\d.]+)\) of rows ([≤≥]) ([\d.]+)", text)
+    shares = [float(step[0]) for step in steps]
+    assert shares == sorted(shares)
+    assert shares[-1] == 80
+    assert all(float(low) <= float(share) <= float(high) for share, low, high, *_ in steps)
+    assert {sign for *_, sign, _ in steps} == {"≤" if metric == "gap" else "≥"}
+    values = [float(step[-1]) for step in steps]
+    assert values == sorted(values, reverse=metric == "value")
+    assert text.count("<polygon") == text.count("<polyline") == 2
 
 
 def test_many_rows_stay_below_the_limit(three):

@@ -44,12 +44,13 @@ class Strip:
 
 @dataclass(frozen=True)
 class Series:
-    """One method's marks in a plot of two axes: dots, the corners of a line, and large dots for its means."""
+    """One method's marks in a plot of two axes: dots, the corners of a line and of an area, large dots for means."""
 
     mark: int
     points: Sequence[Point] = ()
     line: Sequence[tuple[float, float]] = ()
     means: Sequence[Point] = ()
+    area: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -183,9 +184,10 @@ def xy_plot(series: Sequence[Series], across: Axis, up: Axis, about: str) -> str
     out.append(f'<text class="axis" x="14" y="{middle:g}" {turned}>{escape(up.title)}</text>')
     for entry in series:
         out.append(f'<g class="{mark_class(entry.mark)}" data-m="{entry.mark}">')
-        if entry.line:
-            corners = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in entry.line)
-            out.append(f'<polyline class="curve" points="{corners}"/>')
+        for corners, shape in ((entry.area, "polygon"), (entry.line, "polyline")):
+            if corners:
+                place = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in corners)
+                out.append(f'<{shape} class="{"area" if shape == "polygon" else "curve"}" points="{place}"/>')
         small = "quiet" if entry.line else ""
         out += [_dot(x(point.x), y(point.y), point, 3.2, small) for point in entry.points]
         out += [_dot(x(point.x), y(point.y), point, 6.5, "big") for point in entry.means]

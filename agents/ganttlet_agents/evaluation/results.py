@@ -180,6 +180,7 @@ def load_results(folder: Path) -> Results:
     if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
         raise InputError(f"{path}: expected a mapping with schema {SCHEMA}")
     check_shape(str(path), meta, META_SHAPE)
+    check_shape(str(path), meta.get("resumed", []), [{"command": str}])
     path = folder / ROWS
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""

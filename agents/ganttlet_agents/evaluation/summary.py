@@ -35,6 +35,8 @@ class MethodSummary:
         of_bound: mean of value / bound over the rows that have one, None if there are none.
         seconds: mean wall time per row in seconds.
         rate: decisions per second, None if the method counts none.
+        latency, p99: means over rows of the mean and the 99th percentile of seconds per decision, None if unknown.
+        memory: most MiB that the process held during a row, None if unknown.
         paired: comparison with the baseline, None for the baseline itself.
         profile: share of the rows with a gap of at most each of TAUS, failed rows counted; None without gaps.
     """
@@ -53,6 +55,9 @@ class MethodSummary:
     of_bound: Estimate | None
     seconds: float
     rate: float | None
+    latency: float | None
+    p99: float | None
+    memory: float | None
     paired: Paired | None
     profile: Profile | None = None
 
@@ -241,9 +246,18 @@ def _method(
         of_bound=estimate(of_bound, mean, groups=strata) if of_bound else None,
         seconds=seconds / len(rows),
         rate=decisions / seconds if decisions and seconds else None,
+        latency=_mean([row.latency_mean for row in rows]),
+        p99=_mean([row.latency_p99 for row in rows]),
+        memory=max((row.peak_memory for row in rows if row.peak_memory is not None), default=None),
         paired=None if against is None else _paired(rows, against, metric),
         profile=profile(counted, TAUS, groups=strata) if counted else None,
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are known."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _paired(rows: list[Row], against: list[Row], metric: Metric) -> Paired:

@@ -20,12 +20,12 @@ from ganttlet_agents.evaluation.plots import (
 )
 from ganttlet_agents.evaluation.report.rowdata import RowData
 from ganttlet_agents.evaluation.rows import Row
-from ganttlet_agents.evaluation.statistics import Estimate
-from ganttlet_agents.evaluation.summary import Summary
+from ganttlet_agents.evaluation.statistics import Estimate, profile
+from ganttlet_agents.evaluation.summary import Summary, with_failures
 from ganttlet_agents.evaluation.tables import metric_title, number, seconds_text
 
-# Steps of a profile that a pointer can meet; the line itself has all.
-STEPS = 40
+# Steps of a method's profile.
+STEPS = 80
 # A profile has no use for one point.
 FEWEST = 2
 
@@ -65,6 +65,7 @@ class Figures:
         self.summary, self.marks, self.source, self.cells = summary, marks, source, cells
         self.is_gap = summary.metric == "gap"
         self.scale = 100.0 if self.is_gap else 1.0
+        self.every = rows
         self.rows = [row for row in rows if _metric(row, self.is_gap) is not None]
         shown = [row for row in self.rows if row.key in data.place]
         self.stride = max(1, -(-len(shown) // max(dots, 1)))
@@ -114,35 +115,36 @@ class Figures:
         return figure(title, strip_plot(strips, self.axis_title()), about, self.source, wide=True)
 
     def profile(self) -> str:
-        """Return a line per method: which share of its rows is at least as good as the value below."""
-        by_method: dict[str, list[float]] = {entry.method: [] for entry in self.summary.methods}
-        for row in self.rows:
-            by_method[row.method].append(self.value(row))
-        values = [value for own in by_method.values() for value in own]
+        """Return a line per method: which share of its rows is at least as good as the value below, with its band."""
+        values = [self.value(row) for row in self.rows]
         if len(set(values)) < FEWEST:
             return ""
         across = linear_axis(self.axis_title(), values, 6)
         up = linear_axis("share of rows", [0.0, 1.0], 5)
         larger = not self.is_gap and self.summary.sense == "max"
+        # Smaller is better in a profile, so what is maximised is turned round and back.
+        turn = -1.0 if larger else 1.0
         series = []
         for entry in self.summary.methods:
-            # Valid rows without a gap, as where the reference is 0, say nothing; rows that failed count.
-            steps = steps_of(by_method[entry.method], entry.rows - entry.feasible + entry.measured, larger)
+            own = [row for row in self.every if row.method == entry.method]
+            found = with_failures(own, self.summary.metric)
+            taus = np.unique([value for seeds in found.values() for value in seeds if math.isfinite(value)])
+            if not len(taus):
+                continue
+            taus = taus[_spread(len(taus), STEPS)]
+            shares = profile(found, taus, groups={row.digest: row.group for row in own})
+            marks = [turn * self.scale * float(tau) for tau in shares.taus]
             first, last = (across.high, across.low) if larger else (across.low, across.high)
-            line, level = [(first, 0.0)], 0.0
-            for at, share in steps:
-                line += [(at, level), (at, share)]
-                level = share
-            line.append((last, level))
-            chosen = [steps[index] for index in _spread(len(steps), STEPS)]
-            words = "≥" if larger else "≤"
-            unit = " %" if self.is_gap else ""
-            points = [
-                Point(at, share, f"{entry.method}: {100 * share:.3g} % of rows {words} {at:.4g}{unit}")
-                for at, share in chosen
-            ]
-            series.append(Series(self.marks[entry.method], points, line))
-        about = "Share of a method's rows that reach the value; rows that failed never do."
+            line, low, high = (
+                staircase(marks, part.tolist(), first, last) for part in (shares.share, shares.low, shares.high)
+            )
+            points = []
+            for at, *part in zip(marks, shares.share, shares.low, shares.high, strict=True):
+                share, least, most = (f"{100 * value:.3g}" for value in part)
+                words = f"{share} % ({least} … {most}) of rows {'≥' if larger else '≤'} {at:.4g}"
+                points.append(Point(at, part[0], f"{entry.method}: {words}{' %' if self.is_gap else ''}"))
+            series.append(Series(self.marks[entry.method], points, line, area=[*low, *reversed(high)]))
+        about = "Share of a method's rows that reach the value, with its 95 % band; rows that failed never do."
         return figure("Performance profile", xy_plot(series, across, up, "performance profile"), about, self.source)
 
     def times(self) -> str:
@@ -236,13 +238,13 @@ class Figures:
         return f'<figure class="tall"><figcaption>{escape(title)}</figcaption>{table(columns, lines)}{note}</figure>'
 
 
-def steps_of(values: Sequence[float], rows: int, larger: bool = False) -> list[tuple[float, float]]:
-    """Return (value, share of ``rows`` that is at least as good) at each distinct value, the best first."""
-    ordered, counts = np.unique(np.asarray(values, float), return_counts=True)
-    if larger:
-        ordered, counts = ordered[::-1], counts[::-1]
-    shares = np.cumsum(counts) / max(rows, 1)
-    return list(zip(ordered.tolist(), shares.tolist(), strict=True))
+def staircase(at: Sequence[float], level: Sequence[float], first: float, last: float) -> list[tuple[float, float]]:
+    """Return the corners of a line from 0 at ``first`` over each level, from its place on, to ``last``."""
+    corners, now = [(first, 0.0)], 0.0
+    for place, then in zip(at, level, strict=True):
+        corners += [(place, now), (place, then)]
+        now = then
+    return [*corners, (last, now)]
 
 
 def _spread(count: int, most: int) -> list[int]:

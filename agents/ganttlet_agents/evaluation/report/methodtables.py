@@ -63,7 +63,24 @@ def method_columns(summary: Summary) -> list[MethodColumn]:
             lambda entry: Cell(seconds_text(entry.seconds), entry.seconds),
         ),
         MethodColumn(Column("decisions / s"), lambda entry: Cell(rate_text(entry.rate), entry.rate)),
+        MethodColumn(
+            Column("ms / decision", about="mean, and 99th percentile where decisions are timed one by one"),
+            _latency,
+            any(entry.p99 is not None for entry in summary.methods),
+        ),
+        MethodColumn(
+            Column("MiB", about="most memory that the process held during a row, its libraries included"),
+            lambda entry: Cell(seconds_text(entry.memory) if entry.memory is not None else "–", entry.memory),
+            any(entry.memory is not None for entry in summary.methods),
+        ),
     ]
+
+
+def _latency(entry: MethodSummary) -> Cell:
+    if entry.latency is None:
+        return Cell("–")
+    tail = "" if entry.p99 is None else f"p99 {seconds_text(1000 * entry.p99)}"
+    return Cell(seconds_text(1000 * entry.latency), entry.latency, tail)
 
 
 def _plain(value: float | None) -> Cell:

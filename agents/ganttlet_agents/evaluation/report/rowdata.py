@@ -63,6 +63,11 @@ def row_columns(rows: Sequence[Row], beside: Sequence[str]) -> list[RowColumn]:
         RowColumn("bound", "number", lambda row: row.bound),
         RowColumn("status", "text", lambda row: "failed" if row.failed else row.status),
         RowColumn("s", "seconds", lambda row: row.seconds, True),
+        RowColumn("decisions", "number", lambda row: row.decisions or None),
+        RowColumn("s / decision", "seconds", lambda row: row.latency_mean),
+        RowColumn("p99", "seconds", lambda row: row.latency_p99),
+        RowColumn("simulator steps", "number", lambda row: row.simulated or None),
+        RowColumn("MiB", "number", lambda row: None if row.peak_memory is None else round(row.peak_memory, 1)),
         RowColumn("group", "text", lambda row: row.group),
     ]
     kept = ("instance", "objective", "method", "seed", "value", "status")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from ganttlet_agents.evaluation.budgets import budget_lines
 from ganttlet_agents.evaluation.charts import pick_charts, render_charts
 from ganttlet_agents.evaluation.markup import Cell, Column, table
 from ganttlet_agents.evaluation.plots import mark_class
@@ -46,7 +47,9 @@ def render_part(part: Part, limits: Limits, charts: int) -> str:
     beside = dict.fromkeys(name for summary in part.summaries for name in summary.beside)
     data = make_row_data(results.rows, list(marks), list(beside), limits.rows)
     count = len(part.summaries)
-    body = [_alerts(results), _verdicts(part), _legend(marks)]
+    body = [_alerts(results), _verdicts(part)]
+    body += [f'<p class="note">{escape(line)}</p>' for line in budget_lines(results.meta, results.rows)]
+    body.append(_legend(marks))
     for index, summary in enumerate(part.summaries):
         share = charts // count + (index < charts % count)
         body.append(_objective(part, index, rows[summary.objective], data, limits, share))
@@ -161,12 +164,15 @@ def _charts(results: Results, rows: list[Row], charts: int, most: int, source: s
 
 def _provenance(part: Part, limits: Limits) -> str:
     meta = part.results.meta
+    rows = part.results.rows
+    # Rows that a resumed run kept name their own commit and machine.
     facts = {
-        "commit": meta["commit"] or "unknown",
-        "device": meta["device"],
+        "commit": ", ".join(dict.fromkeys(row.commit or "unknown" for row in rows)),
+        "device": ", ".join(dict.fromkeys(row.device for row in rows)),
         "settings": f"config hash {meta['config_hash']}",
         **meta["versions"],
     }
+    commands = "\n".join([meta["command"], *(again["command"] for again in meta.get("resumed", []))])
     heads = [Column(title, text=True) for title in ("method", "options", "repeatable", "about")]
     methods = table(
         heads,
@@ -183,7 +189,7 @@ def _provenance(part: Part, limits: Limits) -> str:
     return "\n".join(
         [
             f'<h2 id="{part.id}-from">Where this comes from</h2>',
-            f'<div class="card"><pre>{escape(meta["command"])}</pre></div>',
+            f'<div class="card"><pre>{escape(commands)}</pre></div>',
             facts_list(facts),
             f"<details><summary>Methods ({len(meta['methods'])})</summary>{methods}</details>",
             _references(meta, limits.references),
