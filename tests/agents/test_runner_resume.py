@@ -93,6 +93,19 @@ def test_what_a_killed_run_left_half_written_is_made_again(whole):
     assert sorted(path.name for path in whole.iterdir()) == ["instances", "meta.json", "rows.jsonl", "solutions"]
 
 
+def test_rows_of_another_commit_are_told(whole, capsys):
+    path = whole / "rows.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    other = json.dumps({**json.loads(lines[0]), "commit": "0123456"}) + "\n"
+    path.write_text("".join([other, *lines[1:]]), encoding="utf-8")
+    capsys.readouterr()
+    assert evaluate("--out", "whole", "--resume", "--jobs", "2") == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Rows of several commits: 0123456, " in out
+    # The times are those of the run that made the rows.
+    assert "side by side" not in out
+
+
 def test_a_whole_run_is_only_reported_again(whole, capsys):
     files = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
     capsys.readouterr()
