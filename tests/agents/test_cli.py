@@ -38,6 +38,7 @@ LIGHT = [
     "budgets",
     "compare",
     "costs",
+    "locking",
 ]
 HEAVY = ("torch", "ortools", "matplotlib", "rich", "tyro", "stable_baselines3")
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from ganttlet.core.errors import InputError
+from ganttlet_agents.cli import main
 from ganttlet_agents.evaluation import workers
 from ganttlet_agents.evaluation.results import load_results, new_folder
 from ganttlet_agents.evaluation.rows import MEASURED
@@ -127,3 +128,9 @@ def test_a_method_that_a_new_process_does_not_know_stops_the_run(execute, trials
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in trials])
     with pytest.raises(InputError, match="unknown name 'one_machine'"):
         execute("trial:random", jobs=2)
+
+
+def test_times_side_by_side_are_told_so(execute, capsys):
+    _, folder = execute("rule:shortest", count=1, jobs=2)
+    assert main(["report", str(folder)], within="evaluate") == 0
+    assert "Times are of 2 processes side by side." in capsys.readouterr().out

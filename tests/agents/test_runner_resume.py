@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -13,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ganttlet_agents.cli import main
+from ganttlet_agents.evaluation.locking import sole_run
 from ganttlet_agents.evaluation.results import load_results, solution_path
-from ganttlet_agents.evaluation.resume import sole_run
 from ganttlet_agents.evaluation.rows import MEASURED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +91,19 @@ def test_what_a_killed_run_left_half_written_is_made_again(whole):
     assert json.loads(solution_path(whole, before[5]["key"]).read_text(encoding="utf-8"))["kind"] == "solution"
     assert not half.exists()
     assert sorted(path.name for path in whole.iterdir()) == ["instances", "meta.json", "rows.jsonl", "solutions"]
+
+
+def test_rows_of_another_commit_are_told(whole, capsys):
+    path = whole / "rows.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    other = json.dumps({**json.loads(lines[0]), "commit": "0123456"}) + "\n"
+    path.write_text("".join([other, *lines[1:]]), encoding="utf-8")
+    capsys.readouterr()
+    assert evaluate("--out", "whole", "--resume", "--jobs", "2") == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Rows of several commits: 0123456, " in out
+    # The times are those of the run that made the rows.
+    assert "side by side" not in out
 
 
 def test_a_whole_run_is_only_reported_again(whole, capsys):
@@ -172,8 +184,10 @@ def test_mistakes_take_one_line(capsys, words, message):
 def test_two_runs_do_not_share_a_folder(whole, capsys):
     with sole_run(whole):
         capsys.readouterr()
-        assert evaluate("--out", "whole", "--resume") == 2
-    assert "whole: another run is writing to it" in capsys.readouterr().err
+        for word in ("--resume", "--overwrite"):
+            assert evaluate("--out", "whole", word) == 2
+            assert "whole: another run is writing to it" in capsys.readouterr().err
+    assert len(load_results(whole).rows) == ROWS
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
@@ -192,7 +206,6 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(trials, jobs):
             env={**os.environ, "PYTHONPATH": path},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
         )
 
     for _ in range(2):
@@ -201,7 +214,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(trials, jobs):
         while process.poll() is None and not (rows.exists() and rows.read_bytes().count(b"\n") > had + 2):
             time.sleep(0.005)
         time.sleep(rng.random() * 0.05)
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()  # alone, as the system does when memory runs out: its workers must end by themselves
         process.wait()
     assert 0 < len(load_results(Path("killed")).rows) < ROWS
     assert begin().wait(timeout=300) == 1

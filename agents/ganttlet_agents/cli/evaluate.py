@@ -195,7 +195,7 @@ def print_results(console: Console, results: Results, baseline: str | None) -> N
     rows = results.rows
     print_summaries(console, summarise(rows, baseline, results.meta["suite"]["reference"]))
     print_costs(console, rows)
-    for line in [*budget_lines(results.meta, rows), *origin_lines(rows)]:
+    for line in [*budget_lines(results.meta, rows), *origin_lines(rows, results.meta.get("jobs", 1))]:
         console.print(line, style="dim", markup=False)
     print_problems(console, rows)
 
@@ -227,10 +227,11 @@ def _milliseconds(seconds: float | None) -> str:
     return "–" if seconds is None else f"{1000 * seconds:.3g}"
 
 
-def origin_lines(rows: Sequence[Row]) -> list[str]:
-    """Return a sentence if the rows are not all of one source commit and machine, as after a run that went on."""
+def origin_lines(rows: Sequence[Row], jobs: int) -> list[str]:
+    """Return what must be known of times and rows: processes side by side, several commits or machines."""
+    lines = [f"Times are of {jobs} processes side by side."] if jobs > 1 else []
     found = {what: dict.fromkeys(getattr(row, what) or "none" for row in rows) for what in ("commit", "device")}
-    return [f"Rows of several {what}s: {', '.join(names)}." for what, names in found.items() if len(names) > 1]
+    return lines + [f"Rows of several {what}s: {', '.join(names)}." for what, names in found.items() if len(names) > 1]
 
 
 def check_charts(charts: int) -> None:

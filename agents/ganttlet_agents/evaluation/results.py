@@ -15,6 +15,7 @@ from typing import Any
 
 from ganttlet.core.errors import InputError, check_choice
 from ganttlet.core.record import Instance, Solution, write_atomic
+from ganttlet_agents.evaluation.locking import sole_run
 from ganttlet_agents.evaluation.rows import Row
 from ganttlet_agents.evaluation.shapes import check_shape
 
@@ -22,7 +23,6 @@ SCHEMA = 1
 ROWS, META, REPORT, INSTANCES, SOLUTIONS = "rows.jsonl", "meta.json", "report.html", "instances", "solutions"
 RESULTS = Path("results")
 SYNC_EVERY = 1.0
-LOCK = ".running"
 # The lock of a run, and what a process that was killed while it wrote a file has left.
 LEFT_OVER = re.compile(r"\.running|\..+\.[0-9a-f]{12}")
 # What is read of meta.json when a report is made.
@@ -137,11 +137,12 @@ def _clear(out: Path, overwrite: bool) -> None:
             f"{out}: exists already; choose another folder, or pass --resume to go on with it, or --overwrite"
         )
     _check_results(out, "overwritten")
-    # Only what a run writes is removed; whatever else the user keeps there stays.
-    for name in (INSTANCES, SOLUTIONS):
-        shutil.rmtree(out / name, ignore_errors=True)
-    for name in (ROWS, REPORT, META):
-        (out / name).unlink(missing_ok=True)
+    with sole_run(out):
+        # Only what a run writes is removed; whatever else the user keeps there stays.
+        for name in (INSTANCES, SOLUTIONS):
+            shutil.rmtree(out / name, ignore_errors=True)
+        for name in (ROWS, REPORT, META):
+            (out / name).unlink(missing_ok=True)
 
 
 def _check_results(out: Path, what: str) -> None:

@@ -1,20 +1,19 @@
-"""Going on with a run that was interrupted: the rows to keep, if the settings are the same, and one run at a time."""
+"""Going on with a run that was interrupted: the rows to keep, if the settings are the same."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ganttlet.core.errors import InputError
+from ganttlet_agents.evaluation.locking import LOCK
 from ganttlet_agents.evaluation.results import (
     INSTANCES,
     LEFT_OVER,
-    LOCK,
     META,
     ROWS,
     SOLUTIONS,
@@ -97,52 +96,3 @@ def _short(value: Any) -> str:
         value = ", ".join(_short(entry) for entry in value) or "no other"
     text = "none" if value is None else str(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
-@contextmanager
-def sole_run(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder; the system lets them in again if this process dies.
-
-    Raises:
-        InputError: if another run is writing to the folder.
-    """
-    path = folder / LOCK
-    handle = _held(path)
-    try:
-        yield
-    finally:
-        if handle is not None:
-            # Windows removes no open file.
-            with suppress(OSError):
-                os.close(handle)
-                path.unlink()
-
-
-def _held(path: Path) -> int | None:
-    """Return the locked file; None where the file system has no locks, and the user has to take care."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT)
-    except OSError:
-        return None
-    try:
-        _lock(handle)
-    except OSError as error:
-        os.close(handle)
-        if isinstance(error, BlockingIOError):
-            raise InputError(f"{path.parent}: another run is writing to it") from None
-        return None
-    return handle
-
-
-def _lock(handle: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            raise BlockingIOError from None
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,10 +17,11 @@ from ganttlet.core.objective import Reference
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.attempt import Attempt, Judge
 from ganttlet_agents.evaluation.bounds import Bounds, load_bounds
+from ganttlet_agents.evaluation.locking import sole_run
 from ganttlet_agents.evaluation.methods import BoundMethod, parse_methods
 from ganttlet_agents.evaluation.references import ReferenceTable
 from ganttlet_agents.evaluation.results import ResultFolder, instance_path
-from ganttlet_agents.evaluation.resume import load_begun, sole_run
+from ganttlet_agents.evaluation.resume import load_begun
 from ganttlet_agents.evaluation.rows import Row, difference_of, gap_of, hash_settings, mark_conflicts, row_key
 from ganttlet_agents.evaluation.suite import REFERENCES, Suite, SuiteInstance, load_instances
 from ganttlet_agents.evaluation.workers import Job, attempt_all
