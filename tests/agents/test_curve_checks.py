@@ -11,23 +11,27 @@ OURS = {"net": [9.0, 5.0, 6.0], "rule": [8.0, 8.0, 8.0]}
 THEIRS = {"Net": [12.0, 9.0, 7.0]}
 
 
-def tested(**check):
+def judged(**check):
     lines = (Line("rule:spt", "net", published=("Net",)), Line("rule:mor", "rule"))
     content = Content("", lines, (Panel("x", "y"),), checks=(Check("", **check),))
     ours, theirs = (
-        [Point(line, {"x": float(x)}, 1, {"y": y}) for line, ys in points.items() for x, y in enumerate(ys)]
+        [
+            Point(line, {"x": float(x), "mark": "read"}, 1, {"y": y})
+            for line, ys in points.items()
+            for x, y in enumerate(ys)
+        ]
         for points in (OURS, THEIRS)
     )
     return compare(Curve("c", "c.yaml", content, "job_shop", None), ours, theirs, []).tested[0]
 
 
 def test_ends_leave_out_the_steps_between():
-    assert not tested(falling=("net",)).ours.holds
-    found = tested(falling=("net",), ends=True)
+    assert not judged(falling=("net",)).ours.holds
+    found = judged(falling=("net",), ends=True)
     assert found.ours.holds
     assert "net 9 at 0, 6 at 2" in found.ours.why
-    assert not tested(rising=("net",), ends=True).ours.holds
-    assert tested(falling=("net",), ends=True).theirs.holds
+    assert not judged(rising=("net",), ends=True).ours.holds
+    assert judged(falling=("net",), ends=True).theirs.holds
 
 
 def test_ends_belong_to_rising_and_falling():
@@ -36,6 +40,6 @@ def test_ends_belong_to_rising_and_falling():
 
 
 def test_a_published_line_does_not_stand_for_ours_against_itself():
-    found = tested(below=("net", "Net"))
+    found = judged(below=("net", "Net"))
     assert found.ours.holds
     assert found.theirs is None
