@@ -95,6 +95,17 @@ def test_bounds_are_kept_and_only_ever_lowered(bench, suite, tmp_path, monkeypat
     assert make("--suites", suite, "--groups", "few", "--step", "10", "--days", "1") == finer
 
 
+def test_bounds_of_a_curves_days(bench, suite, tmp_path, monkeypatch):
+    curve, path = tmp_path / "curve.yaml", tmp_path / "bounds.csv"
+    text = "about: some\nsuite: uam_test.yaml\nlines: [rule:greedy]\npanels: [{x: fleet, y: profit}]\nplaces: [fleet]\n"
+    curve.write_text(text, encoding="utf-8")
+    words = ["uam_bounds.py", "--curves", str(curve), "--step", "20", "--days", "1", "--out", str(path)]
+    monkeypatch.setattr(sys, "argv", words)
+    bench.uam_bounds.main()
+    known = load_bounds(path, load_plan(suite).family)
+    assert [digest for digest, _ in known] == [days_of(suite, group)[0].digest for group in ("few", "many")]
+
+
 def load_plan(suite):
     return plan_run(load_suite(suite))
 
