@@ -9,7 +9,7 @@ from ganttlet.job_shop import resolve
 from ganttlet_agents.evaluation.curves.agreement import series
 from ganttlet_agents.evaluation.curves.draw import draw
 from ganttlet_agents.evaluation.curves.load import load_curve
-from ganttlet_agents.evaluation.curves.make import Run, make
+from ganttlet_agents.evaluation.curves.make import Run, Way, make
 from ganttlet_agents.evaluation.curves.points import Point
 
 BARS = """\
@@ -82,7 +82,7 @@ def test_levels_of_training_may_be_bounds(tmp_path):
         "makespan",
         "best_known",
     )
-    made = make(curve_of(tmp_path, LEARNING), False, tmp_path / "out", "the command", lambda line, budget: run)
+    made = make(curve_of(tmp_path, LEARNING), False, lambda line, budget: run, Way(tmp_path / "out", "the command"))
     rows = [line.split(",") for line in made.files["csv"].read_text(encoding="utf-8").splitlines()]
     found = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
     # The optimum of ft06 is 55; no rule proves a bound, so that level is left out.
