@@ -403,5 +403,5 @@ def test_rules_search_and_evaluation_do_without_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     kinds, rule, message = done.stdout.splitlines()
-    assert kinds.split() == ["policy", "rule", "search", "solver"]
+    assert kinds.split() == ["policy", "python", "rule", "rule-file", "search", "solver"]
     assert (rule, message) == ("rule:spt", "torch is not installed; get it with: pip install 'ganttlet[agents]'")

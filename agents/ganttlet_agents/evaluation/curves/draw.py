@@ -12,7 +12,13 @@ from ganttlet_agents.evaluation.curves.spec import Curve, Panel
 
 SHAPES = "os^vDP*X"
 HOLLOW = "s^vDP<>hX*"
-SHORT_MARKS = {"read": "printed", "read-2nd": "second hand", "digitised": "off a figure", "run": "public code, run"}
+SHORT_MARKS = {
+    "read": "printed",
+    "read-2nd": "second hand",
+    "digitised": "off a figure",
+    "stored": "stored results",
+    "run": "public code, run",
+}
 DIAMOND = {"marker": "D", "markersize": 4, "markerfacecolor": "white", "markeredgecolor": "black"}
 BOX: Mapping[str, Any] = {
     "patch_artist": True,

@@ -15,6 +15,7 @@ MARKS = {
     "read": "printed in the source",
     "read-2nd": "printed, read at second hand",
     "digitised": "read off a figure",
+    "stored": "stored in their repository",
     "run": "their public code, run",
 }
 NEEDED = ("method", "mark", "source")
