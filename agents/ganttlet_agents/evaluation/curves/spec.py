@@ -26,7 +26,7 @@ class Line:
             of ``over``.
         name: what the line is called; the method's text, with ``…`` for what varies, if empty.
         over: place -> values, each of which gives a point.
-        published: names of the published lines that are the same method.
+        published: names of its published counterparts: the same method, or one of the same kind.
         use: column that stands for every judged value, such as ``bound``, ``reference_bound`` or one that ``after``
             adds; empty for the values.
         preset, run, seed, params: training preset, name of its run folder, seed and changed settings; without a preset
