@@ -47,11 +47,11 @@ class Job:
 class _Worker:
     """A process with its connection, and the job it has."""
 
-    def __init__(self, family: str) -> None:
+    def __init__(self, family: str, threads: int) -> None:
         # Spawned everywhere: a fork would copy threads' locks and a GPU's state, and Windows has none.
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other, family), name="evaluate-worker")
+        self.process = context.Process(target=_serve, args=(other, family, threads), name="evaluate-worker")
         self.process.start()
         other.close()
         self.job: Job | None = None
@@ -124,7 +124,7 @@ def _idle(workers: list[_Worker], count: int, family: str) -> _Worker | None:
     """Return a worker without a job, a new one while there are fewer than ``count``, or None."""
     found = next((worker for worker in workers if worker.job is None), None)
     if found is None and len(workers) < count:
-        found = _Worker(family)
+        found = _Worker(family, max(1, (os.cpu_count() or 1) // count))
         workers.append(found)
     return found
 
@@ -170,8 +170,10 @@ def _failed(seconds: float, text: str) -> Attempt:
     return Attempt(Outcome(None), seconds, error=text)
 
 
-def _serve(connection: Connection, family_name: str) -> None:
-    """Attempt jobs until the connection closes; runs in the worker."""
+def _serve(connection: Connection, family_name: str, threads: int) -> None:
+    """Attempt jobs until the connection closes; runs in the worker, whose libraries take so many threads."""
+    # Processes with a thread for each core wait for one another; a limit that the user set stays.
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     # Ctrl-C reaches the whole group; the parent keeps the rows and ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

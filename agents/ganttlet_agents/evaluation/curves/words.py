@@ -42,7 +42,10 @@ def describe(curve: Curve, agreement: Agreement, published: Sequence[Point], fac
             "|---|---|--:|--:|--:|--:|",
         ]
         parts += [_distance(one) for one in agreement.close]
-        parts += ["", "A line is held against its counterpart: the same method where it is published, else one of its kind."]
+        parts += [
+            "",
+            "A line is held against its counterpart: the same method where it is published, else one of its kind.",
+        ]
     for order in agreement.orders:
         words = f"Of {order.pairs} pairs of methods at equal {order.x}, {order.agreed} stand by {order.y} as published."
         parts += ["", words + (f" Not so: {'; '.join(order.others)}." if order.others else "")]
