@@ -205,7 +205,7 @@ def times(ratio: float) -> str:
 
 def seconds(table: Table) -> str:
     """Return compute time of a day by method, all of one run, and its ratio to the genetic search."""
-    points = [point for point in (read("curves") or {"points": []})["points"] if point["curve"] == "time"]
+    points = (read("curves") or {"points": []})["points"]
     search = next((point for point in points if point["method"].startswith("search:ga")), None)
     if search is None:
         return NONE
@@ -220,7 +220,7 @@ def seconds(table: Table) -> str:
     head = ["method", "s a day", "processor s a day", f"`{search['method']}` takes × as long", "USD a day"]
     days = len(search["profit"])
     words = "The ratio is of processor time; wall time is also that of what else ran."
-    made = f"Made by `python benchmarks/uam_curves.py --curves time` on {search['device']}, {days} days."
+    made = f"Made by `python benchmarks/uam_curves.py --time` on {search['device']}, {days} days."
     return "\n\n".join([table(head, lines), f"{words} {made}"])
 
 

@@ -1,11 +1,11 @@
-"""The pictures of uam_curves.py: box plots of daily profit, compute time, profit against settings, learning."""
+"""The pictures of uam_curves.py: box plots of daily profit, and learning."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
 import matplotlib
@@ -16,14 +16,8 @@ from matplotlib import pyplot as plt
 from ganttlet.core.record import write_atomic
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
-PANELS = {
-    "fleet": ("Profit against the size of the fleet", "aircraft"),
-    "uncertainty": ("Profit against uncertainty", "closures, breakdowns and delays, times"),
-}
-BOUND = "bound"
 BOXED = ("nyc", "random")  # groups of the suite uam_test
 DASHES = ("--", ":", "-.")
-Point = dict[str, Any]
 
 
 def save(figure: plt.Figure, name: str, folder: Path) -> Path:
@@ -49,13 +43,6 @@ def draw(data: dict[str, Any], entries: Sequence[dict[str, Any]], folder: Path =
     groups = {group: own for group, own in groups.items() if own}
     if groups:
         found.append(save(boxes(groups), "uam_profit.png", folder))
-    timed = [point for point in data["points"] if point["curve"] == "time"]
-    if timed:
-        found.append(save(times(timed), "uam_seconds.png", folder))
-    curves = {name: [point for point in data["points"] if point["curve"] == name] for name in PANELS}
-    curves = {name: own for name, own in curves.items() if own}
-    if curves:
-        found.append(save(lines(curves), "uam_curves.png", folder))
     if data["learning"]:
         found.append(save(learning(data["learning"]), "uam_learning.png", folder))
     return found
@@ -74,48 +61,6 @@ def boxes(groups: dict[str, list[dict[str, Any]]]) -> plt.Figure:
         axes.tick_params(axis="y", labelsize=8)
         axes.set(title=f"uam_test, {group}; in brackets days", xlabel="profit of a day, thousand USD")
         axes.grid(alpha=0.25, axis="x")
-    return figure
-
-
-def times(points: Sequence[Point]) -> plt.Figure:
-    """Return bars of processor seconds of a day, on a logarithmic axis."""
-    ordered = sorted(points, key=lambda point: point["processor"], reverse=True)
-    figure, axes = plt.subplots(figsize=(7.5, 0.42 * len(ordered) + 1.3), layout="constrained")
-    bars = axes.barh([point["method"] for point in ordered], [point["processor"] for point in ordered], height=0.6)
-    axes.bar_label(bars, [f" {point['processor']:.3g} s" for point in ordered], fontsize=8)
-    axes.set_xscale("log")
-    axes.margins(x=0.15)
-    axes.set(title="Compute time of a day, 8 ports and 40 aircraft", xlabel="processor seconds, one thread")
-    axes.grid(alpha=0.25, axis="x")
-    axes.set_axisbelow(True)
-    return figure
-
-
-def lines(curves: dict[str, list[Point]]) -> plt.Figure:
-    """Return mean profits against what is varied, a panel each; the bound is dashed."""
-    size = (5.2 * len(curves) + 2.4, 4.4)
-    figure, grid = plt.subplots(1, len(curves), figsize=size, squeeze=False, layout="constrained")
-    methods = list(dict.fromkeys(point["method"] for own in curves.values() for point in own))
-    coloured = [method for method in methods if method != BOUND]
-    handles: dict[str, Any] = {}
-    for axes, (curve, own) in zip(grid[0], curves.items(), strict=True):
-        for method in methods:
-            line = sorted((point for point in own if point["method"] == method), key=lambda point: point["x"])
-            if line:
-                look = (
-                    {"color": "black", "linestyle": "--", "linewidth": 1.2}
-                    if method == BOUND
-                    else {"color": f"C{coloured.index(method) % 10}", "marker": "o", "markersize": 4}
-                )
-                xs, ys = [point["x"] for point in line], [mean(point["profit"]) / 1000 for point in line]
-                (handles[method],) = axes.plot(xs, ys, **look)
-        days = max(len(point["profit"]) for point in own)
-        title, label = PANELS[curve]
-        axes.set(title=f"{title}, {days} days", xlabel=label, ylabel="mean profit of a day, thousand USD")
-        axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.25)
-    shown = [method for method in methods if method in handles]
-    figure.legend([handles[method] for method in shown], shown, fontsize=8, loc="outside right upper")
     return figure
 
 

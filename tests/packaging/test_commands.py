@@ -116,4 +116,4 @@ def test_what_does_not_exist_is_found() -> None:
     assert draws(["python", "benchmarks/pods.py"], "pods.png")
     assert not draws(["python", "benchmarks/pods.py"], "memory_map.png")
     assert draws(["python", "evaluate.py", "curve", "job_shop_size", "--quick"], "job_shop_size.png")
-    assert not draws(["python", "evaluate.py", "curve", "job_shop_size"], "vm_mnl.png")
+    assert not draws(["python", "evaluate.py", "curve", "job_shop_size"], "vm_fr_mnl.png")

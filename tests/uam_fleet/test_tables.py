@@ -189,45 +189,20 @@ def test_what_was_not_measured_is_said(bench, tmp_path):
         assert write() == bench.publish_uam.NONE
 
 
-def test_a_curve_has_the_bound_and_every_method_at_every_place(bench, monkeypatch):
-    monkeypatch.setattr(bench.uam_curves, "CURVES", {"fleet": {5.0: SMALL, 9.0: {**SMALL, "fleet": 9}}})
+def test_time_is_that_of_validated_days(bench, monkeypatch):
+    monkeypatch.setattr(bench.uam_curves, "NYC", SMALL)
     points = []
-    bench.uam_curves.measure("fleet", parse_methods("rule:greedy", "uam_fleet"), 2, 20.0, points.append)
-    assert [(point["x"], point["method"]) for point in points] == [
-        (x, method) for x in (5.0, 9.0) for method in ("bound", "rule:greedy")
-    ]
-    for bound, greedy in (points[:2], points[2:]):
-        days = [generate({**SMALL, "fleet": int(bound["x"])}, bench.uam_curves.FIRST + day) for day in (0, 1)]
-        assert bound["profit"] == [round(lp_bound(day, step=20.0), 2) for day in days]
-        assert greedy["profit"] == [round(values_of("greedy", day)["profit"], 2) for day in days]
-
-
-def test_time_has_no_bound_but_seconds(bench, monkeypatch):
-    monkeypatch.setattr(bench.uam_curves, "CURVES", {"time": {5.0: SMALL}})
-    points = []
-    bench.uam_curves.measure("time", parse_methods("rule:greedy", "uam_fleet"), 2, 20.0, points.append)
-    (point,) = points
-    assert point["processor"] > 0
-    assert point["seconds"] > 0
-
-
-def test_uncertainty_of_one_is_the_preset(bench):
-    one, none = bench.uam_curves.uncertain(1.0), bench.uam_curves.uncertain(0.0)
-    assert generate(one, 3).digest == generate(bench.uam_curves.NYC, 3).digest
-    calm = generate(none, 3)
-    assert (calm.closed.sum(), calm.delay_mean.max(), calm.downtime_probability.max()) == (0, 0.0, 0.0)
+    bench.uam_curves.measure(parse_methods("rule:greedy,rule:random", "uam_fleet"), 2, points.append)
+    assert [point["method"] for point in points] == ["rule:greedy", "rule:random"]
+    days = [generate(SMALL, bench.uam_curves.FIRST + day) for day in (0, 1)]
+    assert points[0]["profit"] == [round(values_of("greedy", day)["profit"], 2) for day in days]
+    assert all(point["processor"] > 0 and point["seconds"] > 0 for point in points)
 
 
 def test_pictures_are_drawn_of_what_there_is(bench, entries, tmp_path):
-    points = [
-        {"curve": curve, "x": x, "method": method, "profit": [9000.0 * x, 8000.0], "processor": 0.1, "seconds": 0.1}
-        for curve in ("fleet", "uncertainty", "time")
-        for x in (1.0, 2.0)
-        for method in ("bound", "rule:greedy")
-    ]
     run_of = {"decisions": [0, 1000, 2000], "profit": [1.0, 2e4, 3e4], "rules": {"rule:greedy": 2.5e4}}
     groups = [{**entry, "group": "nyc"} for entry in entries[:2]]
-    drawn = bench.uam_plots.draw({"points": points, "learning": {"a": run_of}}, groups, tmp_path / "images")
-    assert [path.name for path in drawn] == ["uam_profit.png", "uam_seconds.png", "uam_curves.png", "uam_learning.png"]
+    drawn = bench.uam_plots.draw({"points": [], "learning": {"a": run_of}}, groups, tmp_path / "images")
+    assert [path.name for path in drawn] == ["uam_profit.png", "uam_learning.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
     assert bench.uam_plots.draw({"points": [], "learning": {}}, [], tmp_path / "none") == []
