@@ -210,7 +210,8 @@ def _facts(
         "rows": len(rows),
         "failed rows": sum(row.failed for row in rows),
         **({"runs": [found.path.as_posix() for found in trained.values() if found]} if trained else {}),
-        "seconds": round(seconds, 1),
+        # What a resumed run took is not what the curve takes.
+        **({} if way.resume else {"seconds": round(seconds, 1)}),
         "seconds of methods": round(sum(row.seconds for row in rows), 1),
         "device": ", ".join(sorted({row.device for row in rows}) or [provenance.device()]),
         "commit": ", ".join(commits),
