@@ -25,7 +25,9 @@ def describe(curve: Curve, agreement: Agreement, published: Sequence[Point], fac
     parts.append(
         f"Source of the curve: {content.source}." if content.source else "The curve is our own; nothing is published."
     )
-    parts += ["", "## In short", "", *summary(curve, agreement)]
+    first, *rest = summary(curve, agreement)
+    parts += ["", "## In short", "", first]
+    parts += ["", *(line if line.startswith("- ") else f"- {line}" for line in rest)] if rest else []
     if agreement.tested:
         parts += [
             "",
