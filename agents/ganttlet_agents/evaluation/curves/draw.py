@@ -279,7 +279,8 @@ def _published(
             look |= {"markerfacecolor": "white", "markeredgecolor": "black"}
         xs = [x + slots.get(title, 0.0) for x in _where(panel, kept, places)]
         marks = dict.fromkeys(SHORT_MARKS[point.place["mark"]] for point in kept)
-        (handles[f"{title} ({', '.join(marks)})"],) = axes.plot(xs, _ys(panel, kept), **look)
+        named = title.removesuffix(f" ({kept[0].place['mark']})")
+        (handles[f"{named} ({', '.join(marks)})"],) = axes.plot(xs, _ys(panel, kept), **look)
     return handles
 
 
