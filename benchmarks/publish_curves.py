@@ -80,7 +80,7 @@ def overview(table: Table) -> str:
         path = RESULTS / f"{curve.name}.json"
         link = f"[{curve.name}](#{curve.name})"
         if not path.is_file():
-            rows.append([link, curve.content.about, "", "", "", "not made yet"])
+            rows.append([link, "", "", "", "not made yet"])
             continue
         data = json.loads(path.read_text(encoding="utf-8"))
         judged = [one["ours"]["holds"] for one in data["checks"] if one["ours"]]
@@ -88,8 +88,8 @@ def overview(table: Table) -> str:
         distance = [100 * one["mean"] for one in data["close"]]
         held, order = f"{sum(judged)} of {len(data['checks'])}", f"{agreed} of {pairs}" if pairs else ""
         spread = f"{min(distance):.1f} … {max(distance):.1f}" if distance else ""
-        rows.append([link, curve.content.about, held, order, spread, f"{data['seconds of methods']:,.0f}"])
-    head = ["curve", "what it shows", "properties that hold", "pairs of methods in published order",
+        rows.append([link, held, order, spread, f"{data['seconds of methods']:,.0f}"])
+    head = ["curve", "properties that hold", "pairs of methods in published order",
             "mean distance to published points by line, %", "seconds of methods"]  # fmt: skip
     return (
         table(head, rows)
