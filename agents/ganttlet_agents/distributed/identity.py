@@ -26,7 +26,8 @@ def _own_facts() -> tuple[tuple[str, str], ...]:
     facts = {f"version of {name}": text for name, text in provenance.versions().items()}
     for package in OURS:
         spec = importlib.util.find_spec(package)
-        assert spec is not None and spec.origin is not None
+        assert spec is not None
+        assert spec.origin is not None
         facts[f"code of {package}"] = _hash_of(Path(spec.origin).parent, (".py",))
     facts["configs"] = _hash_of(config_root(), (".yaml", ".yml", ".csv"))
     return tuple(facts.items())

@@ -6,8 +6,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -194,19 +194,31 @@ class Trainer:
 
         A new run that fails before its first state is saved takes its folder away.
         """
+        with self._signals(), closing(self.steps(folder)) as steps:
+            for _ in steps:
+                pass
+        return self.stop_signal
+
+    def steps(self, folder: RunFolder) -> Generator[Status]:
+        """Train like :meth:`run`, but yield after every update; closing the iterator saves the state and stops."""
         self.folder = folder
-        with self._signals():
-            if self.resumed:
-                # What was logged at the state's own decisions stays.
-                folder.forget_after(self.book.lines, self.book.evaluations, self.total + 1)
-            else:
-                self._begin(folder)
+        if self.resumed:
+            # What was logged at the state's own decisions stays.
+            folder.forget_after(self.book.lines, self.book.evaluations, self.total + 1)
+        else:
+            self._begin(folder)
+        try:
             while not self.book.finished and self.stop_signal is None:
-                self._iterate()
+                yield self._iterate()
+        except GeneratorExit:
             if not self.book.finished:
                 self._save()
-        folder.close()
-        return self.stop_signal
+            raise
+        else:
+            if not self.book.finished:
+                self._save()
+        finally:
+            folder.close()
 
     def _begin(self, folder: RunFolder) -> None:
         try:
@@ -232,7 +244,7 @@ class Trainer:
             share = max(share, used / seconds) if seconds > used else 1.0
         return min(1.0, share)
 
-    def _iterate(self) -> None:
+    def _iterate(self) -> Status:
         learner, book, folder = self._learner, self.book, self.folder
         assert folder is not None
         begun, before = time.perf_counter(), learner.timesteps
@@ -253,7 +265,9 @@ class Trainer:
         # A new best goes with a state that knows of it, or the run that resumes might replace it by a worse one.
         if over or book.best != best or self.total >= book.next_save:
             self._save()
-        self.on_status(self._status(learner.name, speed, verdict))
+        status = self._status(learner.name, speed, verdict)
+        self.on_status(status)
+        return status
 
     def _next_stage(self) -> None:
         book, learner = self.book, self._learner
