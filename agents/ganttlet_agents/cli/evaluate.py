@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 from ganttlet.core.errors import InputError, MissingExtraError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet_agents.cli.progress import progress_bar
+from ganttlet_agents.distributed.backend import Backend, read_backend
+from ganttlet_agents.distributed.connect import crew
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.budgets import budget_lines, read_budget
 from ganttlet_agents.evaluation.costs import costs
 from ganttlet_agents.evaluation.report import CHARTS, load_folders, print_boards, write_leaderboard, write_report
-from ganttlet_agents.evaluation.results import Results, load_results, new_folder
+from ganttlet_agents.evaluation.results import ResultFolder, Results, load_results, new_folder
 from ganttlet_agents.evaluation.rows import Row
-from ganttlet_agents.evaluation.runner import plan_run, run
+from ganttlet_agents.evaluation.runner import Plan, plan_run, run
 from ganttlet_agents.evaluation.suite import (
     Suite,
     adhoc_suite,
@@ -75,8 +77,10 @@ class Run:
     """Replace the results in --out."""
     resume: bool = False
     """Go on with the results in --out where they stopped; the settings must be the same."""
-    jobs: int = 1
-    """Number of processes that rows are spread over."""
+    jobs: int | None = None
+    """Number of processes that rows are spread over; by default 1, or the cluster's cores on Ray."""
+    backend: str = "local"
+    """Whose processes: local; ray, a cluster of this machine alone; ray:HOST:PORT, the head of a running cluster."""
     timeout: float | None = None
     """Seconds after which a row is given up and has failed; none by default."""
     report: bool = True
@@ -103,15 +107,22 @@ class Run:
         if self.baseline is not None and self.baseline not in labels:
             raise InputError(f"--baseline: unknown method {self.baseline!r}; expected one of {', '.join(labels)}")
         default = re.sub(r"[^\w.-]", "-", plan.suite.name)
-        folder = new_folder(self.out, default if self.name is None else self.name, self.overwrite, resume=self.resume)
+        name = default if self.name is None else self.name
+        backend = read_backend(self.backend)
+        # A cluster that cannot be joined leaves no folder behind.
+        with crew(backend, self.jobs) as jobs:
+            folder = new_folder(self.out, name, self.overwrite, resume=self.resume)
+            self._run(plan, folder, jobs, backend)
+        return load_results(folder.folder)
+
+    def _run(self, plan: Plan, folder: ResultFolder, jobs: int, backend: Backend) -> None:
+        command = provenance.command_line()
         try:
             with progress_bar(plan) as on_row:
-                command = provenance.command_line()
-                run(plan, folder, command, on_row, jobs=self.jobs, timeout=self.timeout, resume=self.resume)
+                run(plan, folder, command, on_row, jobs=jobs, backend=backend, timeout=self.timeout, resume=self.resume)
         except KeyboardInterrupt:
             print(f"the rows so far are in {folder.folder}; --resume goes on with them", file=sys.stderr)
             raise
-        return load_results(folder.folder)
 
     def _check(self) -> None:
         if self.out is not None and self.name is not None:
@@ -182,9 +193,9 @@ class Report:
         return int(any(row.failed for results in loaded for row in results.rows))
 
 
-def check_limits(jobs: int, timeout: float | None) -> None:
+def check_limits(jobs: int | None, timeout: float | None) -> None:
     """Refuse less than one process, and a time limit of nothing."""
-    if jobs < 1:
+    if jobs is not None and jobs < 1:
         raise InputError(f"--jobs: got {jobs}; expected 1 or more")
     if timeout is not None and not 0.0 < timeout < float("inf"):
         raise InputError(f"--timeout: got {timeout:g}; expected seconds greater than 0")

@@ -13,6 +13,7 @@ from typing import Any
 
 from ganttlet.core.errors import InputError
 from ganttlet_agents.distributed.backend import Backend, split_address
+from ganttlet_agents.distributed.identity import check_nodes
 
 # Ray itself tries an address for minutes before it gives up.
 ANSWER_WITHIN = 20.0
@@ -50,6 +51,24 @@ def connected(backend: Backend, cpus: int | None = None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def crew(backend: Backend, jobs: int | None) -> Iterator[int]:
+    """Yield the number of processes for ``jobs``, and have them at hand inside the block.
+
+    On Ray the cluster is joined and all its nodes are checked; None stands for one process of this machine, or for as
+    many as the cluster has cores.
+
+    Raises:
+        InputError: like :func:`connected`, or if a node's versions, code or configurations are not those of here.
+    """
+    if not backend.ray:
+        yield 1 if jobs is None else jobs
+        return
+    with connected(backend, jobs):
+        check_nodes()
+        yield max(1, cluster_cpus()) if jobs is None else jobs
 
 
 def cluster_cpus() -> int:

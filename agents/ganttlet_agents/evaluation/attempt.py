@@ -32,6 +32,7 @@ class Attempt:
         error: why the row failed, None otherwise.
         latency_mean, latency_p99: seconds per decision; None where it is unknown.
         peak_memory: most MiB the process held during the solve, None where the system does not tell.
+        device: the machine that solved, None if it is the one that asks.
     """
 
     outcome: Outcome
@@ -43,6 +44,7 @@ class Attempt:
     latency_mean: float | None = None
     latency_p99: float | None = None
     peak_memory: float | None = None
+    device: str | None = None
 
 
 class Judge:
@@ -65,13 +67,28 @@ class Judge:
 
         ``on_start`` is called when everything is loaded, right before the clock starts.
         """
-        outcome, begun = Outcome(None), time.perf_counter()
-        measured: dict[str, Any] = {}
+        failed = self.prepare(instance, objective, method)
+        if failed is not None:
+            return failed
+        on_start()
+        return self.solve(instance, objective, method, seed)
+
+    def prepare(self, instance: Instance, objective: str, method: BoundMethod) -> Attempt | None:
+        """Load, untimed, what the solve will need; return the failed attempt if that raises, else None."""
+        begun = time.perf_counter()
         try:
             self._load(instance, objective, method)
-            on_start()
-            tracked = _reset_peak()
-            begun = time.perf_counter()
+        except Exception as error:
+            return Attempt(Outcome(None), time.perf_counter() - begun, error=_told(error))
+        return None
+
+    def solve(self, instance: Instance, objective: str, method: BoundMethod, seed: int) -> Attempt:
+        """Return what a method makes of an instance for which all is prepared."""
+        outcome = Outcome(None)
+        measured: dict[str, Any] = {}
+        tracked = _reset_peak()
+        begun = time.perf_counter()
+        try:
             returned = method.solve(instance, objective=objective, seed=seed)
             seconds = time.perf_counter() - begun
             measured["peak_memory"] = _peak() if tracked else None
@@ -80,10 +97,7 @@ class Judge:
             return Attempt(outcome, seconds, **measured, **self._judge(instance, objective, outcome))
         except Exception as error:
             # Whatever a method does wrong is its own row's failure and must not cost the others theirs.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{os.path.basename(place.filename)}:{place.lineno}"
-            text = f"{type(error).__name__}: {error} ({where})"
-            return Attempt(outcome, time.perf_counter() - begun, error=text, **measured)
+            return Attempt(outcome, time.perf_counter() - begun, error=_told(error), **measured)
 
     def _load(self, instance: Instance, objective: str, method: BoundMethod) -> None:
         """Do, untimed, what whoever came first would otherwise pay for all: the instance's tables, the kernels."""
@@ -115,6 +129,12 @@ def prepare(instance: Instance) -> None:
             # A table that this instance cannot have fails whoever asks for it, not everybody.
             with suppress(Exception):
                 getattr(instance, name)
+
+
+def _told(error: Exception) -> str:
+    """Return an error in one line, with the place that raised it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno})"
 
 
 def _checked(outcome: Any, family: Family) -> Outcome:

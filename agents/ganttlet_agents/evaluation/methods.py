@@ -124,11 +124,13 @@ class Stated:
         code: hash of the file that it was loaded from, part of the run's settings; empty if there is no file.
         deterministic: whether equal seeds repeat its solutions.
         information: ``causal`` or ``clairvoyant``.
+        files: the file that it was loaded from, if there is one.
     """
 
     code: str
     deterministic: bool
     information: Information
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,11 @@ class BoundMethod:
     def code(self) -> str:
         """Hash of the user's file that the method was loaded from; empty for methods that come with a package."""
         return getattr(self.method, "code", "") if (stated := self._stated) is None else stated.code
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that the method was loaded from: a checkpoint, the user's code; none for what comes with a package."""
+        return tuple(getattr(self.method, "files", ())) if (stated := self._stated) is None else stated.files
 
     @property
     def _stated(self) -> Stated | None:

@@ -14,6 +14,7 @@ from ganttlet import __version__
 from ganttlet.core.errors import InputError
 from ganttlet.core.family import Family, get_family
 from ganttlet.core.objective import Reference
+from ganttlet_agents.distributed.backend import LOCAL, Backend
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.attempt import Attempt, Judge
 from ganttlet_agents.evaluation.bounds import Bounds, load_bounds
@@ -97,6 +98,7 @@ def run(
     jobs: int = 1,
     timeout: float | None = None,
     resume: bool = False,
+    backend: Backend = LOCAL,
 ) -> list[Row]:
     """Run a plan and return its rows in the plan's order; each is on disk before ``on_row`` is called with it.
 
@@ -111,12 +113,13 @@ def run(
         timeout: seconds after which a row has failed and the process that solves it is ended; None for no limit.
         resume: keep the rows that the folder has of this very run and make the others; a whole run is returned as
             it is.
+        backend: who runs the processes: this machine, or the Ray cluster that has been joined.
 
     Raises:
         InputError: if the folder is of a run with other settings, or another process is writing to it.
     """
     with sole_run(folder.folder):
-        runner = _Runner(plan, folder, command, jobs, timeout)
+        runner = _Runner(plan, folder, command, jobs, timeout, backend)
         if resume and runner.keep():
             for row in runner.ordered():
                 on_row(row)
@@ -150,9 +153,11 @@ class _Task:
 
 
 class _Runner:
-    def __init__(self, plan: Plan, folder: ResultFolder, command: str, jobs: int, timeout: float | None) -> None:
+    def __init__(
+        self, plan: Plan, folder: ResultFolder, command: str, jobs: int, timeout: float | None, backend: Backend
+    ) -> None:
         self.plan, self.folder = plan, folder
-        self.jobs, self.timeout = jobs, timeout
+        self.jobs, self.timeout, self.backend = jobs, timeout, backend
         self.tasks = list(_tasks(plan))
         self.rows: dict[int, Row] = {}
         self.written: list[Row] = []
@@ -214,16 +219,24 @@ class _Runner:
 
     def _attempts(self) -> Generator[tuple[_Task, Attempt]]:
         missing = (task for task in self.tasks if task.index not in self.rows)
-        if self.jobs == 1 and self.timeout is None:
+        if self.jobs == 1 and self.timeout is None and not self.backend.ray:
             judge = Judge(self.plan.family)
             for task in missing:
                 self._begin(task)
                 yield task, judge.attempt(task.entry.instance, task.objective, task.method, task.seed)
             return
         jobs = (self._job(task) for task in missing)
-        with closing(attempt_all(jobs, self.plan.family, count=self.jobs, timeout=self.timeout)) as found:
+        with closing(self._spread(jobs)) as found:
             for job, attempt in found:
                 yield self.tasks[job.index], attempt
+
+    def _spread(self, jobs: Iterator[Job]) -> Generator[tuple[Job, Attempt]]:
+        family, count, timeout = self.plan.family, self.jobs, self.timeout
+        if not self.backend.ray:
+            return attempt_all(jobs, family, count=count, timeout=timeout)
+        from ganttlet_agents.distributed import attempts
+
+        return attempts.attempt_all(jobs, family.name, self.plan.methods, count=count, timeout=timeout)
 
     def _begin(self, task: _Task) -> None:
         instance = task.entry.instance
@@ -289,6 +302,7 @@ class _Runner:
             "config_hash": self.config_hash,
             "settings": self._settings(),
             "jobs": self.jobs,
+            "backend": self.backend.engine,
             "timeout": self.timeout,
         }
 
@@ -331,7 +345,7 @@ class _Runner:
             information=method.information(family),
             deterministic=method.deterministic,
             values=attempt.values,
-            device=provenance.device(),
+            device=attempt.device or provenance.device(),
             commit=provenance.commit(),
             version=__version__,
             config_hash=self.config_hash,

@@ -210,7 +210,8 @@ def _stated(what: str, own: Any, code: UserCode, family: str, sees_all: bool) ->
     hindsight = sees_all and get_family(family).stochastic
     information: Information = getattr(own, "information", "clairvoyant" if hindsight else "causal")
     check_choice(f"{what}: attribute 'information'", information, KNOWLEDGE)
-    return Stated(code.digest, deterministic, information)
+    file = getattr(code.module, "__file__", None)
+    return Stated(code.digest, deterministic, information, (file,) if file else ())
 
 
 def _try_options(what: str, env_id: str, kwargs: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +42,47 @@ class Job:
     objective: str
     method: str
     seed: int
+
+
+class Station:
+    """Attempts jobs in a process of its own: each method is loaded once, the last instance is kept."""
+
+    def __init__(self, family: str) -> None:
+        self._family = family
+        self._judge: Judge | None = None
+        self._methods: dict[str, BoundMethod] = {}
+        self._loaded: Instance | None = None
+
+    def prepare(self, job: Job, read: Callable[[Family], Instance]) -> Attempt | None:
+        """Load what a job needs; return the failed attempt if that raises, else None.
+
+        Args:
+            job: the job.
+            read: called with the family for the instance, unless it is the last one again.
+
+        Raises:
+            InputError: if the family, the method or the instance is not what it was where the job comes from.
+        """
+        try:
+            if self._judge is None:
+                self._judge = Judge(get_family(self._family))
+            if self._loaded is None or self._loaded.digest != job.digest:
+                self._loaded = read(self._judge.family)
+                if self._loaded.digest != job.digest:
+                    raise InputError(f"{job.path}: holds another instance than the one it was saved from")
+            if job.method not in self._methods:
+                (self._methods[job.method],) = parse_methods([job.method], self._judge.family)
+        except InputError:
+            raise
+        except Exception as error:
+            return failed_attempt(0.0, f"loading failed: {type(error).__name__}: {error}")
+        return self._judge.prepare(self._loaded, job.objective, self._methods[job.method])
+
+    def solve(self, job: Job) -> Attempt:
+        """Attempt the job that has been prepared last."""
+        assert self._judge is not None
+        assert self._loaded is not None
+        return self._judge.solve(self._loaded, job.objective, self._methods[job.method], job.seed)
 
 
 class _Worker:
@@ -152,10 +193,10 @@ def _answer(worker: _Worker, timeout: float | None) -> tuple[Attempt, bool] | No
             if time.perf_counter() < worker.deadline:
                 raise EOFError  # its end was heard before the connection's
             text = f"timed out after {timeout:g} s" if worker.solving else f"loading took more than {LOADING:g} s"
-            return _failed(seconds, text), False
+            return failed_attempt(seconds, text), False
         said = worker.connection.recv()
     except (EOFError, OSError):
-        return _failed(seconds, worker.obituary()), False
+        return failed_attempt(seconds, worker.obituary()), False
     if said == STARTED:
         worker.solving, worker.begun = True, time.perf_counter()
         if timeout is not None:
@@ -166,7 +207,8 @@ def _answer(worker: _Worker, timeout: float | None) -> tuple[Attempt, bool] | No
     return said, True
 
 
-def _failed(seconds: float, text: str) -> Attempt:
+def failed_attempt(seconds: float, text: str) -> Attempt:
+    """Return an attempt without an outcome, which failed for the reason ``text``."""
     return Attempt(Outcome(None), seconds, error=text)
 
 
@@ -178,33 +220,22 @@ def _serve(connection: Connection, family_name: str, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
-        judge = None
-        methods: dict[str, BoundMethod] = {}
-        loaded: Instance | None = None
+        station = Station(family_name)
         while True:
             job: Job = connection.recv()
             try:
-                if judge is None:
-                    judge = Judge(get_family(family_name))
-                if loaded is None or loaded.digest != job.digest:
-                    loaded = _read(judge.family, job)
-                if job.method not in methods:
-                    (methods[job.method],) = parse_methods([job.method], judge.family)
+                failed = station.prepare(job, partial(_read, job))
             except InputError as error:
                 connection.send(error)
                 return
-            except Exception as error:
-                connection.send(_failed(0.0, f"loading failed: {type(error).__name__}: {error}"))
-                continue
-            start = partial(connection.send, STARTED)
-            connection.send(judge.attempt(loaded, job.objective, methods[job.method], job.seed, start))
+            if failed is None:
+                connection.send(STARTED)
+                failed = station.solve(job)
+            connection.send(failed)
 
 
-def _read(family: Family, job: Job) -> Instance:
-    instance = family.instance.load(job.path)
-    if instance.digest != job.digest:
-        raise InputError(f"{job.path}: holds another instance than the one it was saved from")
-    return instance
+def _read(job: Job, family: Family) -> Instance:
+    return family.instance.load(job.path)
 
 
 def _end_with_parent() -> None:
