@@ -30,8 +30,8 @@ except ImportError:
 Pair = tuple[list[Row], list[Row], tuple[str, str], dict[str, str]]
 """Rows of either side, what the sides are called, and objective -> unit."""
 # What says nothing where no method is run, with the values that it has if it is not given.
-RUN_OPTIONS = ("groups", "seeds", "budget", "out", "resume", "jobs", "timeout")
-NOT_GIVEN = (None, (), False, 1)
+RUN_OPTIONS = ("groups", "seeds", "budget", "out", "resume", "jobs", "backend", "timeout")
+NOT_GIVEN = (None, (), False, "local")
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,10 @@ class Compare:
     """Result folder of the run; by default the next free results/compare-<number>."""
     resume: bool = False
     """Go on with the run in --out where it stopped."""
-    jobs: int = 1
-    """Number of processes that rows are spread over."""
+    jobs: int | None = None
+    """Number of processes that rows are spread over; by default 1, or the cluster's cores on Ray."""
+    backend: str = "local"
+    """Whose processes: local; ray, a cluster of this machine alone; ray:HOST:PORT, the head of a running cluster."""
     timeout: float | None = None
     """Seconds after which a row is given up and has failed; none by default."""
     show: int = 40
@@ -120,6 +122,7 @@ class Compare:
             name=None if self.out is not None else "compare",
             resume=self.resume,
             jobs=self.jobs,
+            backend=self.backend,
             timeout=self.timeout,
         ).execute()
         console.print(f"results: {results.folder}", markup=False, soft_wrap=True)

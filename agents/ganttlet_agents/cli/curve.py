@@ -12,6 +12,8 @@ from ganttlet.core.family import family_names
 from ganttlet_agents.cli.evaluate import check_limits
 from ganttlet_agents.cli.runs_of_curves import runs_of
 from ganttlet_agents.config import config_names
+from ganttlet_agents.distributed.backend import Backend, read_backend
+from ganttlet_agents.distributed.connect import crew
 from ganttlet_agents.evaluation.curves.load import KIND, load_curve
 from ganttlet_agents.evaluation.curves.make import AbsentError, Made, Way, make
 from ganttlet_agents.evaluation.curves.spec import Curve
@@ -44,8 +46,10 @@ class CurveCommand:
     """Folder of the files; results/curves, or results/curves-quick, by default."""
     log_folder: Annotated[Path, arg(aliases=["-f"])] = Path("runs")
     """Folder of the training runs that curves name; missing ones are trained, unless --quick is given."""
-    jobs: int = 1
-    """Worker processes that the rows are spread over; 1: this process alone."""
+    jobs: int | None = None
+    """Number of processes that rows are spread over; by default 1, or the cluster's cores on Ray."""
+    backend: str = "local"
+    """Whose processes: local; ray, a cluster of this machine alone; ray:HOST:PORT, the head of a running cluster."""
     timeout: float | None = None
     """Seconds after which a row has failed; none: no limit."""
     resume: bool = False
@@ -54,13 +58,17 @@ class CurveCommand:
     def run(self) -> int:
         """Make them, print what agrees; 1 if a row failed."""
         check_limits(self.jobs, self.timeout)
-        curves = self._curves()
+        curves, backend = self._curves(), read_backend(self.backend)
+        with crew(backend, self.jobs) as jobs:
+            return self._run(curves, jobs, backend)
+
+    def _run(self, curves: Sequence[Curve], jobs: int, backend: Backend) -> int:
         console = make_console()
         out = self.out or (QUICK_OUT if self.quick else OUT)
         made, absent = [], []
         for curve in curves:
             try:
-                made.append(self._make(curve, out))
+                made.append(self._make(curve, out, jobs, backend))
             except AbsentError as error:
                 if not self.all:
                     raise
@@ -86,7 +94,7 @@ class CurveCommand:
         found = [load_curve(name) for name in (config_names(KIND) if self.all else self.names)]
         return [curve for curve in found if self.family in (None, curve.family)]
 
-    def _make(self, curve: Curve, out: Path) -> Made:
+    def _make(self, curve: Curve, out: Path, jobs: int, backend: Backend) -> Made:
         console = make_console(stderr=True)
 
         def tell(text: str) -> None:
@@ -100,7 +108,8 @@ class CurveCommand:
         name = curve.name if curve.name in config_names(KIND) else curve.file
         command = " ".join(["python evaluate.py curve", name, budget]).strip()
         runs = runs_of(curve, self.log_folder, self.quick, tell)
-        made = make(curve, self.quick, runs, Way(out, command, on_row, self.jobs, self.timeout, self.resume))
+        way = Way(out, command, on_row, jobs, self.timeout, self.resume, backend)
+        made = make(curve, self.quick, runs, way)
         tell(f"{made.seconds:.1f} s, {made.files['png']}")
         for line in summary(curve, made.agreement):
             tell(line)

@@ -64,11 +64,12 @@ class Card:
 
 @dataclass(frozen=True)
 class LoadedPolicy:
-    """A network and its card; see :func:`load_checkpoint`."""
+    """A network, its card and the weights' file, empty if it comes from none; see :func:`load_checkpoint`."""
 
     network: GraphPolicy
     card: Card
     device: str
+    file: str = ""
 
     def scorer(self) -> PolicyScorer:
         """Return observations (arrays, batch axis first) -> logits (rows, A) float32."""
@@ -122,7 +123,7 @@ def load_checkpoint(path_or_name: str | Path, device: str = "cpu") -> LoadedPoli
     check_weights(network, tensors, str(path))
     network = network.to_empty(device=target)
     network.load_state_dict(tensors)
-    return LoadedPolicy(network.eval(), card, str(target))
+    return LoadedPolicy(network.eval(), card, str(target), str(path))
 
 
 def load_weights(network: GraphPolicy, tensors: Mapping[str, torch.Tensor], source: str) -> None:

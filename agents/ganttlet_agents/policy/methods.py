@@ -15,7 +15,6 @@ from ganttlet.core.family import get_family
 from ganttlet.core.options import as_count, as_number
 from ganttlet.core.record import Instance
 from ganttlet_agents.evaluation.methods import ANY_FAMILY, ANY_NAME, Budgets, Information, MethodType, Option, Outcome
-from ganttlet_agents.policy.shipped import find_checkpoint
 from ganttlet_agents.search import Decoded, Scorer, beam, greedy, gumbel, make_batch, read_threshold, sample
 from ganttlet_agents.search.threshold import quantiles_of
 
@@ -111,14 +110,17 @@ class PolicyMethod:
         score: its logits.
         decoding: how sequences are made.
         threads: PyTorch's threads while it plays, or None to leave them alone.
-        files: the file that the checkpoint was loaded from.
     """
 
     policy: LoadedPolicy
     score: Scorer
     decoding: Decoding
     threads: int | None = None
-    files: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file that the checkpoint was loaded from."""
+        return (self.policy.file,) if self.policy.file else ()
 
     @property
     def settled(self) -> dict[str, Any]:
@@ -207,7 +209,7 @@ def build(options: dict[str, Any], *, name: str, family: str) -> PolicyMethod:
     decoding = _decoding(name, options, policy.card.decoding)
     if decoding.threshold is not None:
         quantiles_of(read_threshold(decoding.threshold), policy.card.schema["phases"])
-    return PolicyMethod(policy, policy.scorer(), decoding, options["threads"], (str(find_checkpoint(name)),))
+    return PolicyMethod(policy, policy.scorer(), decoding, options["threads"])
 
 
 def _load(name: str, device: str) -> LoadedPolicy:

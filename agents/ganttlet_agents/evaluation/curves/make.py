@@ -13,6 +13,7 @@ from typing import Any, cast
 from ganttlet.core.errors import InputError
 from ganttlet.core.family import get_family
 from ganttlet.core.record import write_atomic
+from ganttlet_agents.distributed.backend import LOCAL, Backend
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.curves.agreement import Agreement, compare
 from ganttlet_agents.evaluation.curves.draw import draw
@@ -72,7 +73,7 @@ class Way:
         out: the folder of the files; what was there of the same name is replaced.
         command: as it is to be printed.
         on_row: called with each row.
-        jobs, timeout, resume: as of ``runner.run``.
+        jobs, timeout, resume, backend: as of ``runner.run``.
     """
 
     out: Path
@@ -81,6 +82,7 @@ class Way:
     jobs: int = 1
     timeout: float | None = None
     resume: bool = False
+    backend: Backend = LOCAL
 
 
 def make(curve: Curve, quick: bool, runs: Runs, way: Way) -> Made:
@@ -194,7 +196,8 @@ def _run(suite: Suite, name: str, way: Way) -> tuple[list[Row], Path]:
         raise AbsentError(str(error)) from None
     plan = plan_run(suite)
     folder = new_folder(way.out / name, "", not way.resume, resume=way.resume)
-    rows = run(plan, folder, way.command, way.on_row, jobs=way.jobs, timeout=way.timeout, resume=way.resume)
+    how: dict[str, Any] = {name: getattr(way, name) for name in ("jobs", "timeout", "resume", "backend")}
+    rows = run(plan, folder, way.command, way.on_row, **how)
     return rows, folder.folder
 
 
