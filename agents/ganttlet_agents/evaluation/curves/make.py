@@ -195,7 +195,7 @@ def _run(suite: Suite, name: str, way: Way) -> tuple[list[Row], Path]:
     plan = plan_run(suite)
     folder = new_folder(way.out / name, "", not way.resume, resume=way.resume)
     rows = run(plan, folder, way.command, way.on_row, jobs=way.jobs, timeout=way.timeout, resume=way.resume)
-    return rows, folder.folder
+    return list(rows), folder.folder
 
 
 def _facts(
