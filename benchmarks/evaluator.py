@@ -70,8 +70,9 @@ def bare(plan: Plan) -> tuple[float, float]:
 def evaluated(plan: Plan, folder: Path) -> tuple[tuple[float, float], list[Row]]:
     """Return the time of a run, and its rows."""
     watch = Stopwatch()
-    rows = run(plan, ResultFolder(folder), COMMAND)
+    kept = run(plan, ResultFolder(folder), COMMAND)
     spent = watch.read()
+    rows = list(kept)
     assert not any(row.failed for row in rows)
     return spent, rows
 

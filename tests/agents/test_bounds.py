@@ -38,7 +38,7 @@ def execute(tmp_path, sack):
         path = tmp_path / "mine.yaml"
         path.write_text(SUITE.format(methods=methods, reference=reference, objective=objective), encoding="utf-8")
         folder = new_folder(tmp_path / f"out-{len(list(tmp_path.iterdir()))}", "", False)
-        return run(plan_run(load_suite(str(path))), folder, "the command"), folder.folder
+        return list(run(plan_run(load_suite(str(path))), folder, "the command")), folder.folder
 
     return execute
 

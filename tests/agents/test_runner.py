@@ -8,6 +8,7 @@ import pytest
 
 from ganttlet.core.errors import InputError
 from ganttlet.core.family import get_family
+from ganttlet_agents.evaluation.ledger import Ledger
 from ganttlet_agents.evaluation.report import render_report
 from ganttlet_agents.evaluation.results import META_SHAPE, instance_path, load_results, new_folder, solution_path
 from ganttlet_agents.evaluation.rows import (
@@ -16,7 +17,6 @@ from ganttlet_agents.evaluation.rows import (
     beats,
     difference_of,
     gap_of,
-    mark_conflicts,
     row_key,
 )
 from ganttlet_agents.evaluation.runner import plan_run, run
@@ -41,10 +41,18 @@ def suite_of(*methods, **changes):
 def execute(tmp_path, sack):
     def execute(*methods, out="out", **changes):
         folder = new_folder(tmp_path / out, "", False)
-        rows = run(plan_run(suite_of(*methods, **changes)), folder, "the command")
+        rows = list(run(plan_run(suite_of(*methods, **changes)), folder, "the command"))
         return rows, folder.folder
 
     return execute
+
+
+def marks(rows):
+    """Return which rows of two methods are marked."""
+    ledger = Ledger(len(rows))
+    for place, row in enumerate(rows):
+        ledger.note(place, 0, row)
+    return ledger.conflicts([rows[0].sense], 2).tolist()
 
 
 def untimed(rows):
@@ -202,17 +210,16 @@ def test_a_solution_better_than_a_proven_bound_marks_both_rows(execute):
 def test_conflicts_stay_within_instance_and_objective(execute):
     rows, _ = execute("rule:smallest", "solver:exact")
     lie = replace(rows[0], bound=rows[0].value - 1)
-    marked = mark_conflicts([lie, *rows[1:]])
-    assert [row.reference_conflict for row in marked] == [True, True, False, False, False, False]
+    assert marks([lie, *rows[1:]]) == [True, True, False, False, False, False]
     known = replace(rows[0], reference_bound=rows[0].value - 1)
-    assert [row.reference_conflict for row in mark_conflicts([known, *rows[1:]])] == [True] + 5 * [False]
-    assert mark_conflicts(rows) == rows
+    assert marks([known, *rows[1:]]) == [True] + 5 * [False]
+    assert marks(rows) == 6 * [False]
 
 
 def test_an_optimality_claim_counts_as_a_bound(execute):
     rows, _ = execute("rule:smallest", "solver:exact")
     claim = replace(rows[1], bound=None, value=rows[1].value - 1)
-    assert [row.reference_conflict for row in mark_conflicts([rows[0], claim])] == [True, True]
+    assert marks([rows[0], claim]) == [True, True]
 
 
 def test_reference_method_runs_first_and_once(execute):

@@ -24,7 +24,7 @@ def execute(tmp_path, trials):
             "trial", "trial.yaml", "", "one_machine", ("flow_time",), {"": entries}, methods, seeds, reference
         )
         folder = new_folder(tmp_path / out, "", False)
-        return run(plan_run(suite), folder, "", **how), folder.folder
+        return list(run(plan_run(suite), folder, "", **how)), folder.folder
 
     return execute
 

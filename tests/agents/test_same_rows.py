@@ -46,7 +46,7 @@ def rows_of(family, folder, **how):
     words = tuple(methods.split())
     objective = next(iter(get_family(family).objectives))
     suite = Suite("same", "same.yaml", "", family, (objective,), {"": instances}, words, (0, 1), "none")
-    return run(plan_run(suite), new_folder(folder, "", False), "", **how)
+    return list(run(plan_run(suite), new_folder(folder, "", False), "", **how))
 
 
 @pytest.mark.parametrize("family", CASES)

@@ -7,17 +7,22 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, overload
+
+import numpy as np
 
 from ganttlet.core.errors import InputError, check_choice
 from ganttlet.core.record import Instance, Solution, write_atomic
 from ganttlet_agents.evaluation.locking import sole_run
 from ganttlet_agents.evaluation.rows import Row
 from ganttlet_agents.evaluation.shapes import check_shape
+
+Array = np.ndarray[Any, Any]
 
 SCHEMA = 1
 ROWS, META, REPORT, INSTANCES, SOLUTIONS = "rows.jsonl", "meta.json", "report.html", "instances", "solutions"
@@ -50,11 +55,40 @@ class Results:
     meta: dict[str, Any]
 
 
+class StoredRows(Sequence[Row]):
+    """Rows of a result folder, each read from the file when it is asked for."""
+
+    def __init__(self, folder: Path, offsets: Array) -> None:
+        self.path, self.offsets = folder / ROWS, offsets
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> StoredRows: ...
+    def __getitem__(self, index: int | slice) -> Row | StoredRows:
+        if isinstance(index, slice):
+            return StoredRows(self.path.parent, self.offsets[index])
+        return next(self._read(self.offsets[[index]]))
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._read(self.offsets)
+
+    def _read(self, offsets: Array) -> Iterator[Row]:
+        with open(self.path, "rb") as file:
+            for offset in offsets.tolist():
+                file.seek(offset)
+                yield Row.from_json(file.readline().decode(), f"{self.path}, byte {offset}")
+
+
 class ResultFolder:
     """A result folder that is being written."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._rows: BinaryIO | None = None
         self._synced = -float("inf")
 
     def write_meta(self, meta: dict[str, Any]) -> None:
@@ -63,20 +97,68 @@ class ResultFolder:
         with writing(self.folder / META) as path:
             write_atomic(path, text + "\n")
 
-    def append(self, row: Row) -> None:
-        """Add one row as one write, which outlives this process; a power cut may cost those of SYNC_EVERY seconds."""
-        with writing(self.folder / ROWS) as path, open(path, "ab") as file:
-            file.write((row.to_json() + "\n").encode("utf-8"))
-            file.flush()
+    def append(self, row: Row) -> int:
+        """Add one row as one write, which outlives this process; a power cut may cost those of SYNC_EVERY seconds.
+
+        Returns:
+            The byte of the file at which the row begins.
+        """
+        with writing(self.folder / ROWS) as path:
+            if self._rows is None:
+                # Unbuffered, so that nothing waits in this process; the file stays open until :meth:`close`.
+                self._rows = open(path, "ab", buffering=0)  # noqa: SIM115
+            begin = self._rows.tell()
+            line = memoryview(f"{row.to_json()}\n".encode())
+            while line:
+                line = line[self._rows.write(line) :]
             # To wait for the disk after each row would take longer than many a row.
             if time.monotonic() - self._synced >= SYNC_EVERY:
-                os.fsync(file.fileno())
+                self.sync()
                 self._synced = time.monotonic()
+            return begin
 
-    def rewrite(self, rows: Iterable[Row]) -> None:
-        """Replace all rows, whole or not at all."""
+    def sync(self) -> None:
+        """Wait until the rows are on the disk."""
+        if self._rows is not None:
+            with writing(self.folder / ROWS):
+                os.fsync(self._rows.fileno())
+
+    def close(self) -> None:
+        """Let go of the file of rows."""
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
+    def reorder(self, offsets: Array, marked: Array) -> Array:
+        """Put the rows into another order and mark some ``reference_conflict``, all of it or nothing.
+
+        Args:
+            offsets: bytes of the file at which the rows begin, in the order wanted, shape (n,).
+            marked: whether each of them is to be marked, shape (n,).
+
+        Returns:
+            Where the rows begin then, shape (n,).
+        """
+        found = np.empty_like(offsets)
         with writing(self.folder / ROWS) as path:
-            write_atomic(path, "".join(row.to_json() + "\n" for row in rows))
+            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+            try:
+                with open(path, "rb") as old, open(temporary, "wb") as new:
+                    for place, offset in enumerate(offsets.tolist()):
+                        old.seek(offset)
+                        line = old.readline()
+                        if marked[place]:
+                            row = Row.from_json(line.decode(), f"{path}, byte {offset}")
+                            line = f"{replace(row, reference_conflict=True).to_json()}\n".encode()
+                        found[place] = new.tell()
+                        new.write(line)
+                    new.flush()
+                    os.fsync(new.fileno())
+                os.replace(temporary, path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        return found
 
     def save_instance(self, instance: Instance) -> None:
         """Keep an instance under its digest."""
@@ -167,12 +249,8 @@ def _numbered(name: str) -> Path:
         return folder
 
 
-def load_results(folder: Path) -> Results:
-    """Read a result folder.
-
-    Raises:
-        InputError: naming the file and line. A last line without an end, left by a killed run, is skipped.
-    """
+def load_meta(folder: Path) -> dict[str, Any]:
+    """Return what meta.json of a result folder says; raises InputError naming the file."""
     path = folder / META
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
@@ -182,13 +260,42 @@ def load_results(folder: Path) -> Results:
         raise InputError(f"{path}: expected a mapping with schema {SCHEMA}")
     check_shape(str(path), meta, META_SHAPE)
     check_shape(str(path), meta.get("resumed", []), [{"command": str}])
+    return meta
+
+
+def read_rows(folder: Path, meta: Mapping[str, Any]) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a result folder as they stand in the file, each with the byte at which its line ends.
+
+    Args:
+        folder: the result folder.
+        meta: what its meta.json says.
+
+    Raises:
+        InputError: naming the file and line. A last line without an end, left by a killed run, is skipped.
+    """
     path = folder / ROWS
+    end = 0
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if not path.exists():
+            return
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                where = f"{path}, line {number}"
+                row = Row.from_json(line.decode("utf-8"), where)
+                check_choice(f"{where}: field 'objective'", row.objective, meta["objectives"])
+                end += len(line)
+                yield end, row
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-    lines = text.split("\n")[:-1]
-    rows = [Row.from_json(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
-    for number, row in enumerate(rows, 1):
-        check_choice(f"{path}, line {number}: field 'objective'", row.objective, meta["objectives"])
-    return Results(folder, rows, meta)
+
+
+def load_results(folder: Path) -> Results:
+    """Read a result folder whole.
+
+    Raises:
+        InputError: as of :func:`load_meta` and :func:`read_rows`.
+    """
+    meta = load_meta(folder)
+    return Results(folder, [row for _, row in read_rows(folder, meta)], meta)

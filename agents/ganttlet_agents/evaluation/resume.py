@@ -11,63 +11,44 @@ from typing import Any
 
 from ganttlet.core.errors import InputError
 from ganttlet_agents.evaluation.locking import LOCK
-from ganttlet_agents.evaluation.results import (
-    INSTANCES,
-    LEFT_OVER,
-    META,
-    ROWS,
-    SOLUTIONS,
-    Results,
-    load_results,
-    writing,
-)
+from ganttlet_agents.evaluation.results import INSTANCES, LEFT_OVER, META, ROWS, SOLUTIONS, load_meta, writing
 
 SHOWN = 60
 
 
-def load_begun(folder: Path, settings: Mapping[str, Any], config_hash: str, keys: Mapping[str, int]) -> Results | None:
-    """Return what a folder holds of a run with these settings, and make it fit to be appended to; None if nothing.
-
-    Half a last row and half-written files, which a killed run leaves, are removed.
+def load_begun(folder: Path, settings: Mapping[str, Any], config_hash: str) -> dict[str, Any] | None:
+    """Return meta.json of a folder that holds something of a run with these settings; None if it holds nothing.
 
     Args:
         folder: the result folder.
         settings, config_hash: of the run that is to go on.
-        keys: key of every row of the run.
 
     Raises:
-        InputError: naming what differs, if the folder is of a run with other settings; for damaged files.
+        InputError: naming what differs, if the folder is of a run with other settings; for a damaged file.
     """
     if not (folder / META).is_file():
         return None
-    found = load_results(folder)
-    if found.meta["config_hash"] != config_hash:
+    meta = load_meta(folder)
+    if meta["config_hash"] != config_hash:
         raise InputError(
             f"{folder}: was begun with other settings, so it is not continued: "
-            + _differences(found.meta.get("settings"), settings)
+            + _differences(meta.get("settings"), settings)
         )
-    seen = set()
-    for number, row in enumerate(found.rows, 1):
-        if row.key not in keys or row.key in seen:
-            what = "is there twice" if row.key in seen else "is of no row of this run"
-            raise InputError(f"{folder / ROWS}, line {number}: key {row.key} {what}")
-        seen.add(row.key)
-    _mend(folder)
-    return found
+    return meta
 
 
-def _mend(folder: Path) -> None:
+def mend(folder: Path, end: int) -> None:
+    """Make a folder fit to be appended to: remove half-written files, and of rows.jsonl what lies behind ``end``."""
     with writing(folder / ROWS) as path:
-        if path.exists():
-            data = path.read_bytes()
-            whole = data.rfind(b"\n") + 1
-            if whole < len(data):
-                os.truncate(path, whole)
+        if path.exists() and path.stat().st_size > end:
+            os.truncate(path, end)
     for part in (folder, folder / INSTANCES, folder / SOLUTIONS):
-        for path in part.glob(".*"):
-            if LEFT_OVER.fullmatch(path.name) and path.name != LOCK:
+        # A folder of a million solutions is not listed for one name at a time.
+        with suppress(OSError), os.scandir(part) as entries:
+            left = [entry.path for entry in entries if LEFT_OVER.fullmatch(entry.name) and entry.name != LOCK]
+            for name in left:
                 with suppress(OSError):
-                    path.unlink()
+                    os.unlink(name)
 
 
 def _differences(there: Any, here: Mapping[str, Any]) -> str:

@@ -6,16 +6,18 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
+
+import numpy as np
 
 from ganttlet.core.errors import InputError, check_keys
 from ganttlet.core.objective import ReferenceKind
 from ganttlet_agents.evaluation.methods import Information
-from ganttlet_agents.evaluation.shapes import check_shape
+from ganttlet_agents.evaluation.shapes import check_shape, fits, kinds_of
 
 SCHEMA = 3
 # What older schemas lack, and the value their rows are read with.
@@ -26,9 +28,12 @@ MEASURED = ("seconds", "latency_mean", "latency_p99", "peak_memory")
 TOLERANCE = 1e-6
 
 Sense = Literal["min", "max"]
+Number = TypeVar("Number", float, np.ndarray[Any, Any])
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """The result of one method on one instance, judged by one objective under one seed.
 
@@ -102,7 +107,8 @@ class Row:
 
     def to_json(self) -> str:
         """Return the row as one line of JSON."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)
+        data = {name: getattr(self, name) for name in _types()}
+        return _encode({**data, "values": dict(self.values)})
 
     @classmethod
     def from_json(cls, line: str, source: str) -> Row:
@@ -120,20 +126,30 @@ class Row:
             data |= {"values": judged, "schema": 2}
         if data["schema"] == 2:
             data |= {**SINCE_3, "schema": SCHEMA}
-        fields = dataclasses.fields(cls)
-        check_keys(source, data, [field.name for field in fields])
-        for field in fields:
-            if field.name not in data:
-                raise InputError(f"{source}: field {field.name!r} is missing")
-            check_shape(f"{source}: field {field.name!r}", data[field.name], _types()[field.name])
+        types = _types()
+        if data.keys() != types.keys():
+            check_keys(source, data, list(types))
+            missing = next(name for name in types if name not in data)
+            raise InputError(f"{source}: field {missing!r} is missing")
+        for name, (shape, kinds) in types.items():
+            value = data[name]
+            # Sound values, told at a glance, are not worth a tenfold longer look at each of a million rows.
+            if not fits(value, kinds):
+                check_shape(f"{source}: field {name!r}", value, shape)
+            if name != "key" and type(value) is str:
+                # Rows name few methods and instances: each text is held once.
+                data[name] = sys.intern(value)
         if data["value"] is None and data["gap"] is not None:
             raise InputError(f"{source}: field 'gap' is given without a 'value'")
+        data["values"] = {sys.intern(name): value for name, value in data["values"].items()}
         return cls(**data)
 
 
 @cache
-def _types() -> dict[str, Any]:
-    return get_type_hints(Row) | {"values": {"*": float}}
+def _types() -> dict[str, tuple[Any, frozenset[Any]]]:
+    """Return field -> its shape, and the kinds of :func:`fits`."""
+    hints = get_type_hints(Row) | {"values": {"*": float}}
+    return {field.name: (hints[field.name], kinds_of(hints[field.name])) for field in dataclasses.fields(Row)}
 
 
 def row_key(family: str, digest: str, objective: str, method: str, seed: int) -> str:
@@ -151,45 +167,20 @@ def gap_of(value: float, reference: float, sense: Sense) -> float | None:
     return difference_of(value, reference, sense) / abs(reference)
 
 
-def difference_of(value: float, reference: float, sense: Sense) -> float:
+def difference_of(value: Number, reference: Number, sense: Sense) -> Number:
     """Return how much worse ``value`` is than ``reference``, in the objective's unit."""
-    return value - reference if sense == "min" else reference - value
+    difference: Number = value - reference if sense == "min" else reference - value
+    return difference
 
 
-def beats(value: float, bound: float, sense: Sense) -> bool:
-    """Return whether ``value`` is better than ``bound`` by more than rounding."""
-    return difference_of(value, bound, sense) < -TOLERANCE * max(1.0, abs(bound))
+def beats(value: Any, bound: Any, sense: Sense) -> Any:
+    """Return whether ``value`` is better than ``bound`` by more than rounding, of arrays entry by entry; NaN is not."""
+    return difference_of(value, bound, sense) < -TOLERANCE * np.maximum(1.0, np.abs(bound))
 
 
 def claimed_bound(row: Row) -> float | None:
     """Return the bound that the row's method claims to have proven: its bound, or its value if optimal."""
     return row.value if row.optimal and row.bound is None else row.bound
-
-
-def mark_conflicts(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows with ``reference_conflict`` set where a validated solution beats a proven bound.
-
-    The bound may be the reference's, or one that a method of the same run claims; then both rows are marked.
-    """
-    tasks: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index, row in enumerate(rows):
-        tasks[row.digest, row.objective].append(index)
-    marked = {index for index, row in enumerate(rows) if row.reference_conflict}
-    for members in tasks.values():
-        for index in members:
-            value = rows[index].value
-            if value is None:
-                continue
-            known = rows[index].reference_bound
-            if known is not None and beats(value, known, rows[index].sense):
-                marked.add(index)
-            for other in members:
-                bound = claimed_bound(rows[other])
-                if bound is not None and beats(value, bound, rows[index].sense):
-                    marked |= {index, other}
-    return [
-        dataclasses.replace(row, reference_conflict=True) if index in marked else row for index, row in enumerate(rows)
-    ]
 
 
 def hash_settings(settings: Any) -> str:

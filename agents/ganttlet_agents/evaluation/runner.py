@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ganttlet import __version__
 from ganttlet.core.errors import InputError
@@ -18,12 +19,13 @@ from ganttlet_agents.distributed.backend import LOCAL, Backend
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.attempt import Attempt, Judge
 from ganttlet_agents.evaluation.bounds import Bounds, load_bounds
+from ganttlet_agents.evaluation.ledger import Ledger
 from ganttlet_agents.evaluation.locking import sole_run
 from ganttlet_agents.evaluation.methods import BoundMethod, parse_methods
 from ganttlet_agents.evaluation.references import ReferenceTable
-from ganttlet_agents.evaluation.results import ResultFolder, instance_path
-from ganttlet_agents.evaluation.resume import load_begun
-from ganttlet_agents.evaluation.rows import Row, difference_of, gap_of, hash_settings, mark_conflicts, row_key
+from ganttlet_agents.evaluation.results import ROWS, ResultFolder, StoredRows, instance_path, read_rows
+from ganttlet_agents.evaluation.resume import load_begun, mend
+from ganttlet_agents.evaluation.rows import Row, difference_of, gap_of, hash_settings, row_key
 from ganttlet_agents.evaluation.suite import REFERENCES, Suite, SuiteInstance, load_instances
 from ganttlet_agents.evaluation.workers import Job, attempt_all
 
@@ -99,8 +101,8 @@ def run(
     timeout: float | None = None,
     resume: bool = False,
     backend: Backend = LOCAL,
-) -> list[Row]:
-    """Run a plan and return its rows in the plan's order; each is on disk before ``on_row`` is called with it.
+) -> StoredRows:
+    """Run a plan; each row is on disk before ``on_row`` is called with it, and none stays in memory.
 
     A method that raises, returns nothing or returns an invalid solution gets a row with ``error``, and the
     run goes on. On KeyboardInterrupt the rows so far are kept and the interrupt is passed on.
@@ -114,6 +116,9 @@ def run(
         resume: keep the rows that the folder has of this very run and make the others; a whole run is returned as
             it is.
         backend: who runs the processes: this machine, or the Ray cluster that has been joined.
+
+    Returns:
+        The rows in the plan's order, read from the folder as they are asked for.
 
     Raises:
         InputError: if the folder is of a run with other settings, or another process is writing to it.
@@ -129,18 +134,18 @@ def run(
         state = "interrupted"
         try:
             runner.run(on_row)
+            folder.sync()
             state = "complete"
         finally:
             runner.finish(state)
         return runner.ordered()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Task:
     """One row of the plan, ``index`` its place."""
 
     index: int
-    key: str
     entry: SuiteInstance
     objective: str
     method: BoundMethod
@@ -152,15 +157,58 @@ class _Task:
         return self.entry.instance.digest, self.objective
 
 
+class _Tasks:
+    """The rows of a plan, each worked out from its place: by instance, objective, method and seed."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        suite = plan.suite
+        names = (
+            [entry.instance.digest for entry in plan.instances],
+            suite.objectives,
+            [method.label for method in plan.methods],
+            suite.seeds,
+        )
+        self.shape = tuple(len(axis) for axis in names)
+        # Where each name stands in its axis, to find the place of a row that a folder holds.
+        self._places: list[dict[Any, int]] = [{name: at for at, name in enumerate(axis)} for axis in names]
+
+    def __len__(self) -> int:
+        return self.plan.n_rows
+
+    def __getitem__(self, index: int) -> _Task:
+        plan, (_, n_objectives, n_methods, n_seeds) = self.plan, self.shape
+        rest, seed = divmod(index, n_seeds)
+        rest, method = divmod(rest, n_methods)
+        entry, objective = divmod(rest, n_objectives)
+        suite = plan.suite
+        return _Task(index, plan.instances[entry], suite.objectives[objective], plan.methods[method], suite.seeds[seed])
+
+    def key(self, task: _Task) -> str:
+        """Return the key of a task's row."""
+        digest, objective = task.group
+        return row_key(self.plan.family.name, digest, objective, task.method.label, task.seed)
+
+    def place(self, row: Row) -> int | None:
+        """Return the place of a row, None if it is none of the plan."""
+        index = 0
+        names = (row.digest, row.objective, row.method, row.seed)
+        for places, length, name in zip(self._places, self.shape, names, strict=True):
+            at = places.get(name)
+            if at is None:
+                return None
+            index = index * length + at
+        return index if self.key(self[index]) == row.key else None
+
+
 class _Runner:
     def __init__(
         self, plan: Plan, folder: ResultFolder, command: str, jobs: int, timeout: float | None, backend: Backend
     ) -> None:
         self.plan, self.folder = plan, folder
         self.jobs, self.timeout, self.backend = jobs, timeout, backend
-        self.tasks = list(_tasks(plan))
-        self.rows: dict[int, Row] = {}
-        self.written: list[Row] = []
+        self.tasks = _Tasks(plan)
+        self.ledger = Ledger(plan.n_rows)
         self.begun: set[str] = set()
         # Attempts whose reference is still being solved for by another process.
         self.pending: dict[tuple[str, str], list[tuple[_Task, Attempt]]] = {}
@@ -171,32 +219,42 @@ class _Runner:
 
     def keep(self) -> bool:
         """Take over what the folder has of this run; return whether it has anything."""
-        keys = {task.key: task.index for task in self.tasks}
-        found = load_begun(self.folder.folder, self._settings(), self.config_hash, keys)
-        if found is None:
+        folder = self.folder.folder
+        meta = load_begun(folder, self._settings(), self.config_hash)
+        if meta is None:
             return False
+        end = 0
+        for number, (after, row) in enumerate(read_rows(folder, meta), 1):
+            place = self.tasks.place(row)
+            if place is None or place in self.ledger:
+                what = "is of no row of this run" if place is None else "is there twice"
+                raise InputError(f"{folder / ROWS}, line {number}: key {row.key} {what}")
+            self.ledger.note(place, end, row)
+            task, end = self.tasks[place], after
+            if task.method is self.plan.reference_method:
+                self._hear(task, row.value, row.optimal, row.bound)
+        mend(folder, end)
         again = {"command": self.history["command"], "started": self.history["started"]}
-        self.history = {key: found.meta[key] for key in ("command", "started")}
-        self.history["resumed"] = [*found.meta.get("resumed", ()), again]
-        self.written = found.rows
-        self.rows = {keys[row.key]: row for row in found.rows}
-        for index, row in self.rows.items():
-            if self.tasks[index].method is self.plan.reference_method:
-                self.sources.heard(self.tasks[index].group, row.seed, row.value, row.optimal, row.bound)
-        self.complete = found.meta["state"] == "complete" and len(self.rows) == len(self.tasks)
+        self.history = {key: meta[key] for key in ("command", "started")}
+        self.history["resumed"] = [*meta.get("resumed", ()), again]
+        self.complete = meta["state"] == "complete" and self.ledger.count == len(self.tasks)
         return True
 
-    def ordered(self) -> list[Row]:
+    def ordered(self) -> StoredRows:
         """Return the rows so far in the plan's order."""
-        return [self.rows[index] for index in sorted(self.rows)]
+        offsets = self.ledger.offset
+        return StoredRows(self.folder.folder, offsets[offsets >= 0])
 
     def run(self, on_row: OnRow) -> None:
         """Make the rows that are missing."""
         with closing(self._attempts()) as attempts:
             for task, attempt in attempts:
                 if task.method is self.plan.reference_method:
-                    outcome = attempt.outcome
-                    self.sources.heard(task.group, task.seed, attempt.value, outcome.optimal, outcome.bound)
+                    self._hear(task, attempt.value, attempt.outcome.optimal, attempt.outcome.bound)
+                if attempt.outcome.solution is not None:
+                    self.folder.save_solution(self.tasks.key(task), attempt.outcome.solution)
+                    # What waits for its reference waits without it.
+                    attempt = replace(attempt, outcome=replace(attempt.outcome, solution=None, latencies=()))
                 waiting = [*self.pending.pop(task.group, ()), (task, attempt)]
                 for one, made in waiting:
                     if self.sources.ready(one.group, self._seeds_before(one)):
@@ -206,19 +264,24 @@ class _Runner:
 
     def finish(self, state: str) -> None:
         """Mark contradictions, put the rows in order, and say how the run ended."""
+        self.folder.close()
+        suite, ledger = self.plan.suite, self.ledger
         if state == "complete":
-            for task in self.tasks:
-                # A run that went on has references of rows that it did not make itself.
-                self._reference(task)
-        rows = self.ordered()
-        marked = mark_conflicts(rows)
-        if marked != self.written:
-            self.folder.rewrite(marked)
-        self.rows = dict(zip(sorted(self.rows), marked, strict=True))
+            for entry in self.plan.instances:
+                for objective in suite.objectives:
+                    # A run that went on has references of rows that it did not make itself.
+                    self.sources.of(entry, objective, suite.seeds)
+        senses = [self.plan.family.objectives[name].sense for name in suite.objectives]
+        marked = ledger.conflicts(senses, len(self.plan.methods) * len(suite.seeds))
+        there = np.flatnonzero(ledger.offset >= 0)
+        offsets, again = ledger.offset[there], (marked & ~ledger.marked)[there]
+        if again.any() or (np.diff(offsets) < 0).any():
+            ledger.offset[there] = self.folder.reorder(offsets, again)
+        ledger.marked = marked
         self.folder.write_meta(self.meta(state))
 
     def _attempts(self) -> Generator[tuple[_Task, Attempt]]:
-        missing = (task for task in self.tasks if task.index not in self.rows)
+        missing = (self.tasks[index] for index in range(len(self.tasks)) if index not in self.ledger)
         if self.jobs == 1 and self.timeout is None and not self.backend.ray:
             judge = Judge(self.plan.family)
             for task in missing:
@@ -258,13 +321,14 @@ class _Runner:
     def _reference(self, task: _Task) -> Reference | None:
         return self.sources.of(task.entry, task.objective, self._seeds_before(task))
 
+    def _hear(self, task: _Task, value: float | None, optimal: bool, bound: float | None) -> None:
+        # What comes after the first value under the first seeds is no reference of any row.
+        if not self.sources.ready(task.group, self.plan.suite.seeds):
+            self.sources.heard(task.group, task.seed, value, optimal, bound)
+
     def _write(self, task: _Task, attempt: Attempt, on_row: OnRow) -> None:
         row = self._row(task, attempt, self._reference(task))
-        if attempt.outcome.solution is not None:
-            self.folder.save_solution(row.key, attempt.outcome.solution)
-        self.folder.append(row)
-        self.rows[task.index] = row
-        self.written.append(row)
+        self.ledger.note(task.index, self.folder.append(row), row)
         on_row(row)
 
     def _settings(self) -> dict[str, Any]:
@@ -316,7 +380,7 @@ class _Runner:
             gap = gap_of(value, reference.value, sense)
             difference = difference_of(value, reference.value, sense)
         return Row(
-            key=task.key,
+            key=self.tasks.key(task),
             family=family,
             method=method.label,
             instance=entry.label,
@@ -351,14 +415,6 @@ class _Runner:
             config_hash=self.config_hash,
             error=attempt.error,
         )
-
-
-def _tasks(plan: Plan) -> Iterator[_Task]:
-    suite, family = plan.suite, plan.family.name
-    rows = itertools.product(plan.instances, suite.objectives, plan.methods, suite.seeds)
-    for index, (entry, objective, method, seed) in enumerate(rows):
-        key = row_key(family, entry.instance.digest, objective, method.label, seed)
-        yield _Task(index, key, entry, objective, method, seed)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any, Literal, Union, get_args, get_origin
 
 from ganttlet.core.errors import InputError
@@ -32,6 +33,25 @@ def check_shape(where: str, value: Any, shape: Shape) -> None:
         kinds = list(_kinds(shape))
         words = " or ".join(_WORDS[kind] if kind in _WORDS else repr(kind) for kind in kinds)
         _expect(where, value, any(_is(value, kind) for kind in kinds), words)
+
+
+def kinds_of(shape: Shape) -> frozenset[Any]:
+    """Return what :func:`fits` takes for a shape: types and texts, or (dict, type of every value)."""
+    if isinstance(shape, dict):
+        return frozenset({(dict, shape["*"])})
+    return frozenset(_kinds(shape))
+
+
+def fits(value: Any, kinds: frozenset[Any]) -> bool:
+    """Return whether a value surely is one of ``kinds``, as far as can be told quickly; :func:`check_shape` decides."""
+    kind = type(value)
+    if kind is float:
+        return kind in kinds and isfinite(value)
+    if kind is str:
+        return kind in kinds or value in kinds
+    if kind is dict:
+        return (dict, float) in kinds and all(type(one) is float and isfinite(one) for one in value.values())
+    return kind in kinds
 
 
 def _kinds(shape: Shape) -> Iterator[Any]:

@@ -198,7 +198,7 @@ def _run(suite: Suite, name: str, way: Way) -> tuple[list[Row], Path]:
     folder = new_folder(way.out / name, "", not way.resume, resume=way.resume)
     how: dict[str, Any] = {name: getattr(way, name) for name in ("jobs", "timeout", "resume", "backend")}
     rows = run(plan, folder, way.command, way.on_row, **how)
-    return rows, folder.folder
+    return list(rows), folder.folder
 
 
 def _facts(
