@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -293,7 +293,7 @@ class _Runner:
             for job, attempt in found:
                 yield self.tasks[job.index], attempt
 
-    def _spread(self, jobs: Iterator[Job]) -> Generator[tuple[Job, Attempt]]:
+    def _spread(self, jobs: Iterable[Job]) -> Generator[tuple[Job, Attempt]]:
         family, count, timeout = self.plan.family, self.jobs, self.timeout
         if not self.backend.ray:
             return attempt_all(jobs, family, count=count, timeout=timeout)
