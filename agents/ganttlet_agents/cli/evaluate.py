@@ -79,6 +79,8 @@ class Run:
     """Number of processes that rows are spread over."""
     timeout: float | None = None
     """Seconds after which a row is given up and has failed; none by default."""
+    solutions: bool = True
+    """Keep each row's solution, a file of its own, which charts and later checks need."""
     report: bool = True
     """Write report.html into the result folder."""
     charts: int = CHARTS
@@ -91,7 +93,7 @@ class Run:
         print_results(console, results, self.baseline)
         console.print(f"results: {results.folder}", markup=False, soft_wrap=True)
         if self.report:
-            page = write_report(results.folder, baseline=self.baseline, charts=self.charts)
+            page = write_report(results, baseline=self.baseline, charts=self.charts)
             console.print(f"report:  {page}", markup=False, soft_wrap=True)
         return int(any(row.failed for row in results.rows))
 
@@ -107,7 +109,16 @@ class Run:
         try:
             with progress_bar(plan) as on_row:
                 command = provenance.command_line()
-                run(plan, folder, command, on_row, jobs=self.jobs, timeout=self.timeout, resume=self.resume)
+                run(
+                    plan,
+                    folder,
+                    command,
+                    on_row,
+                    jobs=self.jobs,
+                    timeout=self.timeout,
+                    resume=self.resume,
+                    solutions=self.solutions,
+                )
         except KeyboardInterrupt:
             print(f"the rows so far are in {folder.folder}; --resume goes on with them", file=sys.stderr)
             raise
@@ -172,7 +183,7 @@ class Report:
         console = make_console()
         if len(loaded) == 1:
             print_results(console, loaded[0], self.baseline)
-            page = write_report(self.folders[0], self.out, baseline=self.baseline, charts=self.charts)
+            page = write_report(loaded[0], self.out, baseline=self.baseline, charts=self.charts)
         else:
             print_boards(console, loaded)
             for results in loaded:

@@ -99,6 +99,7 @@ def run(
     jobs: int = 1,
     timeout: float | None = None,
     resume: bool = False,
+    solutions: bool = True,
 ) -> StoredRows:
     """Run a plan; each row is on disk before ``on_row`` is called with it, and none stays in memory.
 
@@ -113,6 +114,7 @@ def run(
         timeout: seconds after which a row has failed and the process that solves it is ended; None for no limit.
         resume: keep the rows that the folder has of this very run and make the others; a whole run is returned as
             it is.
+        solutions: keep the solution of each row, a file of its own, from which pictures and later checks are made.
 
     Returns:
         The rows in the plan's order, read from the folder as they are asked for.
@@ -121,7 +123,7 @@ def run(
         InputError: if the folder is of a run with other settings, or another process is writing to it.
     """
     with sole_run(folder.folder):
-        runner = _Runner(plan, folder, command, jobs, timeout)
+        runner = _Runner(plan, folder, command, jobs, timeout, solutions)
         if resume and runner.keep():
             for row in runner.ordered():
                 on_row(row)
@@ -199,9 +201,11 @@ class _Tasks:
 
 
 class _Runner:
-    def __init__(self, plan: Plan, folder: ResultFolder, command: str, jobs: int, timeout: float | None) -> None:
+    def __init__(
+        self, plan: Plan, folder: ResultFolder, command: str, jobs: int, timeout: float | None, solutions: bool
+    ) -> None:
         self.plan, self.folder = plan, folder
-        self.jobs, self.timeout = jobs, timeout
+        self.jobs, self.timeout, self.solutions = jobs, timeout, solutions
         self.tasks = _Tasks(plan)
         self.ledger = Ledger(plan.n_rows)
         self.begun: set[str] = set()
@@ -210,6 +214,7 @@ class _Runner:
         self.sources = ReferenceTable(plan.family, plan.suite.reference, plan.reference_method, plan.bounds)
         self.config_hash = hash_settings(plan.settings())
         self.history: dict[str, Any] = {"command": command, "started": _now()}
+        self.solutions_kept = solutions
         self.complete = False
 
     def keep(self) -> bool:
@@ -231,6 +236,8 @@ class _Runner:
         mend(folder, end)
         again = {"command": self.history["command"], "started": self.history["started"]}
         self.history = {key: meta[key] for key in ("command", "started")}
+        # Once some are missing, it cannot be said that they are kept.
+        self.solutions_kept = self.solutions and meta.get("solutions", True)
         self.history["resumed"] = [*meta.get("resumed", ()), again]
         self.complete = meta["state"] == "complete" and self.ledger.count == len(self.tasks)
         return True
@@ -244,18 +251,19 @@ class _Runner:
         """Make the rows that are missing."""
         with closing(self._attempts()) as attempts:
             for task, attempt in attempts:
+                if self.solutions and attempt.outcome.solution is not None:
+                    self.folder.save_solution(self.tasks.key(task), attempt.outcome.solution)
+                waiting = [(task, attempt)]
                 if task.method is self.plan.reference_method:
                     self._hear(task, attempt.value, attempt.outcome.optimal, attempt.outcome.bound)
-                if attempt.outcome.solution is not None:
-                    self.folder.save_solution(self.tasks.key(task), attempt.outcome.solution)
-                    # What waits for its reference waits without it.
-                    attempt = replace(attempt, outcome=replace(attempt.outcome, solution=None, latencies=()))
-                waiting = [*self.pending.pop(task.group, ()), (task, attempt)]
+                    waiting = [*self.pending.pop(task.group, ()), *waiting]
                 for one, made in waiting:
                     if self.sources.ready(one.group, self._seeds_before(one)):
                         self._write(one, made, on_row)
                     else:
-                        self.pending.setdefault(one.group, []).append((one, made))
+                        # What can be large of it is on the disk by now.
+                        light = replace(made, outcome=replace(made.outcome, solution=None, latencies=()))
+                        self.pending.setdefault(one.group, []).append((one, light))
 
     def finish(self, state: str) -> None:
         """Mark contradictions, put the rows in order, and say how the run ended."""
@@ -354,6 +362,7 @@ class _Runner:
             "settings": self._settings(),
             "jobs": self.jobs,
             "timeout": self.timeout,
+            "solutions": self.solutions_kept,
         }
 
     def _row(self, task: _Task, attempt: Attempt, reference: Reference | None) -> Row:
