@@ -280,11 +280,11 @@ def test_page_holds_every_row_and_the_pictures(folder):
 
 
 def test_page_is_written_from_the_files_alone(folder, tmp_path):
-    first = write_report(folder)
+    first = write_report(load_results(folder))
     moved = tmp_path / "moved"
     shutil.copytree(folder, moved)
     shutil.rmtree(folder)
-    again = write_report(moved, tmp_path / "page.html")
+    again = write_report(load_results(moved), tmp_path / "page.html")
     assert again == tmp_path / "page.html"
     assert first == folder / "report.html"
     assert again.read_bytes() == (moved / "report.html").read_bytes()

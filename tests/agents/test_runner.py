@@ -427,7 +427,8 @@ def test_a_report_reads_no_more_of_meta_than_is_checked(execute):
     _, folder = execute("rule:smallest", "rule:random", seeds=(0, 1))
     results = load_results(folder)
     least = pruned(results.meta, META_SHAPE)
-    assert set(results.meta) - set(least) == {"schema", "finished", "settings", "jobs", "backend", "timeout"}
+    further = {"schema", "finished", "settings", "jobs", "backend", "timeout", "solutions"}
+    assert set(results.meta) - set(least) == further
     assert render_report(replace(results, meta=least)) == render_report(results)
 
 

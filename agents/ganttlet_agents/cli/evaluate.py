@@ -83,6 +83,8 @@ class Run:
     """Whose processes: local; ray, a cluster of this machine alone; ray:HOST:PORT, the head of a running cluster."""
     timeout: float | None = None
     """Seconds after which a row is given up and has failed; none by default."""
+    solutions: bool = True
+    """Keep each row's solution, a file of its own, which charts and later checks need."""
     report: bool = True
     """Write report.html into the result folder."""
     charts: int = CHARTS
@@ -95,7 +97,7 @@ class Run:
         print_results(console, results, self.baseline)
         console.print(f"results: {results.folder}", markup=False, soft_wrap=True)
         if self.report:
-            page = write_report(results.folder, baseline=self.baseline, charts=self.charts)
+            page = write_report(results, baseline=self.baseline, charts=self.charts)
             console.print(f"report:  {page}", markup=False, soft_wrap=True)
         return int(any(row.failed for row in results.rows))
 
@@ -119,7 +121,17 @@ class Run:
         command = provenance.command_line()
         try:
             with progress_bar(plan) as on_row:
-                run(plan, folder, command, on_row, jobs=jobs, backend=backend, timeout=self.timeout, resume=self.resume)
+                run(
+                    plan,
+                    folder,
+                    command,
+                    on_row,
+                    jobs=jobs,
+                    timeout=self.timeout,
+                    resume=self.resume,
+                    backend=backend,
+                    solutions=self.solutions,
+                )
         except KeyboardInterrupt:
             print(f"the rows so far are in {folder.folder}; --resume goes on with them", file=sys.stderr)
             raise
@@ -183,7 +195,7 @@ class Report:
         console = make_console()
         if len(loaded) == 1:
             print_results(console, loaded[0], self.baseline)
-            page = write_report(self.folders[0], self.out, baseline=self.baseline, charts=self.charts)
+            page = write_report(loaded[0], self.out, baseline=self.baseline, charts=self.charts)
         else:
             print_boards(console, loaded)
             for results in loaded:

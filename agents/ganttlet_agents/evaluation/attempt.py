@@ -167,8 +167,8 @@ def _latencies(outcome: Outcome, seconds: float) -> dict[str, float | None]:
 def _reset_peak() -> bool:
     """Let the kernel forget the process's peak of resident memory; return whether it did (Linux only)."""
     try:
-        with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
-            file.write("5")
+        with open("/proc/self/clear_refs", "wb", buffering=0) as file:
+            file.write(b"5")
     except OSError:
         return False
     return True
@@ -177,8 +177,8 @@ def _reset_peak() -> bool:
 def _peak() -> float | None:
     """Return the peak of resident memory since it was reset, in MiB."""
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            found = next((line.split()[1] for line in file if line.startswith("VmHWM:")), None)
+        with open("/proc/self/status", "rb", buffering=0) as file:
+            _, _, after = file.read().partition(b"VmHWM:")
     except OSError:
         return None
-    return None if found is None else int(found) / KIB_PER_MIB
+    return int(after.split(None, 1)[0]) / KIB_PER_MIB if after else None

@@ -260,6 +260,7 @@ def load_meta(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path}: expected a mapping with schema {SCHEMA}")
     check_shape(str(path), meta, META_SHAPE)
     check_shape(str(path), meta.get("resumed", []), [{"command": str}])
+    check_shape(f"{path}: key 'solutions'", meta.get("solutions", True), bool)
     return meta
 
 

@@ -101,6 +101,7 @@ def run(
     timeout: float | None = None,
     resume: bool = False,
     backend: Backend = LOCAL,
+    solutions: bool = True,
 ) -> StoredRows:
     """Run a plan; each row is on disk before ``on_row`` is called with it, and none stays in memory.
 
@@ -116,6 +117,7 @@ def run(
         resume: keep the rows that the folder has of this very run and make the others; a whole run is returned as
             it is.
         backend: who runs the processes: this machine, or the Ray cluster that has been joined.
+        solutions: keep the solution of each row, a file of its own, from which pictures and later checks are made.
 
     Returns:
         The rows in the plan's order, read from the folder as they are asked for.
@@ -124,7 +126,7 @@ def run(
         InputError: if the folder is of a run with other settings, or another process is writing to it.
     """
     with sole_run(folder.folder):
-        runner = _Runner(plan, folder, command, jobs, timeout, backend)
+        runner = _Runner(plan, folder, command, _How(jobs, timeout, backend, solutions))
         if resume and runner.keep():
             for row in runner.ordered():
                 on_row(row)
@@ -201,12 +203,19 @@ class _Tasks:
         return index if self.key(self[index]) == row.key else None
 
 
+@dataclass(frozen=True)
+class _How:
+    """How rows are made, which does not change them; as of :func:`run`."""
+
+    jobs: int
+    timeout: float | None
+    backend: Backend
+    solutions: bool
+
+
 class _Runner:
-    def __init__(
-        self, plan: Plan, folder: ResultFolder, command: str, jobs: int, timeout: float | None, backend: Backend
-    ) -> None:
-        self.plan, self.folder = plan, folder
-        self.jobs, self.timeout, self.backend = jobs, timeout, backend
+    def __init__(self, plan: Plan, folder: ResultFolder, command: str, how: _How) -> None:
+        self.plan, self.folder, self.how = plan, folder, how
         self.tasks = _Tasks(plan)
         self.ledger = Ledger(plan.n_rows)
         self.begun: set[str] = set()
@@ -215,6 +224,7 @@ class _Runner:
         self.sources = ReferenceTable(plan.family, plan.suite.reference, plan.reference_method, plan.bounds)
         self.config_hash = hash_settings(plan.settings())
         self.history: dict[str, Any] = {"command": command, "started": _now()}
+        self.solutions_kept = how.solutions
         self.complete = False
 
     def keep(self) -> bool:
@@ -236,6 +246,8 @@ class _Runner:
         mend(folder, end)
         again = {"command": self.history["command"], "started": self.history["started"]}
         self.history = {key: meta[key] for key in ("command", "started")}
+        # Once some are missing, it cannot be said that they are kept.
+        self.solutions_kept = self.how.solutions and meta.get("solutions", True)
         self.history["resumed"] = [*meta.get("resumed", ()), again]
         self.complete = meta["state"] == "complete" and self.ledger.count == len(self.tasks)
         return True
@@ -249,18 +261,19 @@ class _Runner:
         """Make the rows that are missing."""
         with closing(self._attempts()) as attempts:
             for task, attempt in attempts:
+                if self.how.solutions and attempt.outcome.solution is not None:
+                    self.folder.save_solution(self.tasks.key(task), attempt.outcome.solution)
+                waiting = [(task, attempt)]
                 if task.method is self.plan.reference_method:
                     self._hear(task, attempt.value, attempt.outcome.optimal, attempt.outcome.bound)
-                if attempt.outcome.solution is not None:
-                    self.folder.save_solution(self.tasks.key(task), attempt.outcome.solution)
-                    # What waits for its reference waits without it.
-                    attempt = replace(attempt, outcome=replace(attempt.outcome, solution=None, latencies=()))
-                waiting = [*self.pending.pop(task.group, ()), (task, attempt)]
+                    waiting = [*self.pending.pop(task.group, ()), *waiting]
                 for one, made in waiting:
                     if self.sources.ready(one.group, self._seeds_before(one)):
                         self._write(one, made, on_row)
                     else:
-                        self.pending.setdefault(one.group, []).append((one, made))
+                        # What can be large of it is on the disk by now.
+                        light = replace(made, outcome=replace(made.outcome, solution=None, latencies=()))
+                        self.pending.setdefault(one.group, []).append((one, light))
 
     def finish(self, state: str) -> None:
         """Mark contradictions, put the rows in order, and say how the run ended."""
@@ -282,7 +295,7 @@ class _Runner:
 
     def _attempts(self) -> Generator[tuple[_Task, Attempt]]:
         missing = (self.tasks[index] for index in range(len(self.tasks)) if index not in self.ledger)
-        if self.jobs == 1 and self.timeout is None and not self.backend.ray:
+        if self.how.jobs == 1 and self.how.timeout is None and not self.how.backend.ray:
             judge = Judge(self.plan.family)
             for task in missing:
                 self._begin(task)
@@ -294,8 +307,8 @@ class _Runner:
                 yield self.tasks[job.index], attempt
 
     def _spread(self, jobs: Iterable[Job]) -> Generator[tuple[Job, Attempt]]:
-        family, count, timeout = self.plan.family, self.jobs, self.timeout
-        if not self.backend.ray:
+        family, count, timeout = self.plan.family, self.how.jobs, self.how.timeout
+        if not self.how.backend.ray:
             return attempt_all(jobs, family, count=count, timeout=timeout)
         from ganttlet_agents.distributed import attempts
 
@@ -365,9 +378,10 @@ class _Runner:
             "device": provenance.device(),
             "config_hash": self.config_hash,
             "settings": self._settings(),
-            "jobs": self.jobs,
-            "backend": self.backend.engine,
-            "timeout": self.timeout,
+            "jobs": self.how.jobs,
+            "backend": self.how.backend.engine,
+            "timeout": self.how.timeout,
+            "solutions": self.solutions_kept,
         }
 
     def _row(self, task: _Task, attempt: Attempt, reference: Reference | None) -> Row:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ganttlet.core.record import write_atomic
 from ganttlet_agents.evaluation.report.limits import MOST_BYTES, Limits, limits_of
 from ganttlet_agents.evaluation.report.section import Part, facts_of, render_part
-from ganttlet_agents.evaluation.results import REPORT, Results, load_results, writing
+from ganttlet_agents.evaluation.results import REPORT, Results, writing
 from ganttlet_agents.evaluation.summary import summarise
 
 CHARTS = 8
@@ -19,20 +19,22 @@ CHARTS = 8
 SMALLEST = 1 / 64
 
 
-def write_report(folder: Path, out: Path | None = None, *, baseline: str | None = None, charts: int = CHARTS) -> Path:
+def write_report(
+    results: Results, out: Path | None = None, *, baseline: str | None = None, charts: int = CHARTS
+) -> Path:
     """Write the page of a result folder and return its path.
 
     Args:
-        folder: a result folder.
+        results: a result folder, read.
         out: the page; ``report.html`` in the folder if None.
         baseline: method of the paired comparisons; the first one if None.
         charts: number of solutions to draw, at most.
 
     Raises:
-        InputError: if the folder cannot be read, has no rows, the baseline is unknown, or the page cannot be written.
+        InputError: if there are no rows, the baseline is unknown, or the page cannot be written.
     """
-    path = out or folder / REPORT
-    page = render_report(load_results(folder), baseline=baseline, charts=charts)
+    path = out or results.folder / REPORT
+    page = render_report(results, baseline=baseline, charts=charts)
     with writing(path):
         write_atomic(path, page)
     return path

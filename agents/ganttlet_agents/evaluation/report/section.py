@@ -151,6 +151,8 @@ def _objective(part: Part, index: int, rows: list[Row], data: RowData, limits: L
 
 
 def _charts(results: Results, rows: list[Row], charts: int, most: int, source: str) -> list[str]:
+    if not results.meta.get("solutions", True):
+        return ['<p class="note">No pictures: the run did not keep the solutions of all its rows.</p>']
     picked = pick_charts(rows, charts)
     figures, left_out = render_charts(results.folder, picked, most)
     if not figures and not left_out:
