@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,12 +67,18 @@ def train_seeds(
     objective = trainer.task.objective
     with show_runs(bar, [_title(seed) for seed in seeds]) as show:
         on_seed = _on_seed(show)
-        if backend.ray:
-            del trainer
-            signal = _side_by_side(runs, backend, on_seed, lambda: _make(runs, log_folder, family))
-        else:
-            _make(runs, log_folder, family)
-            signal = _one_by_one(runs, trainer, on_seed)
+        try:
+            if backend.ray:
+                del trainer
+                signal = _side_by_side(runs, backend, on_seed, lambda: _make(runs, log_folder, family))
+            else:
+                _make(runs, log_folder, family)
+                signal = _one_by_one(runs, trainer, on_seed)
+        except KeyboardInterrupt:
+            for run in runs:
+                if run.folder is not None and not run.finished:
+                    print(f"seed {run.config.seed} broken off; go on with: --resume {run.folder.path}", file=sys.stderr)
+            raise
     return runs, signal, objective
 
 
