@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from ganttlet.core.errors import InputError, MissingExtraError, check_choice
 from ganttlet.core.family import get_family
 from ganttlet_agents.cli.progress import progress_bar
+from ganttlet_agents.cli.words import split_words, typed_seeds
 from ganttlet_agents.distributed.backend import Backend, read_backend
 from ganttlet_agents.distributed.connect import crew
 from ganttlet_agents.evaluation import provenance
@@ -26,7 +27,6 @@ from ganttlet_agents.evaluation.suite import (
     adhoc_suite,
     check_objectives,
     load_suite,
-    read_seeds,
 )
 from ganttlet_agents.evaluation.summary import summarise
 from ganttlet_agents.evaluation.tables import (
@@ -159,15 +159,15 @@ class Run:
         if self.methods:
             suite = replace(suite, methods=self.methods)
         if self.objectives:
-            names = _words(self.objectives)
+            names = split_words(self.objectives)
             if not names:
                 raise InputError("--objectives: none given")
             check_objectives(names, get_family(suite.family), "--objectives")
             suite = replace(suite, objectives=tuple(names))
         if self.seeds:
-            suite = replace(suite, seeds=tuple(_seeds(_words(self.seeds))))
+            suite = replace(suite, seeds=tuple(typed_seeds(self.seeds)))
         if self.budget:
-            suite = replace(suite, budget=read_budget(_words(self.budget), "--budget"))
+            suite = replace(suite, budget=read_budget(split_words(self.budget), "--budget"))
         if self.reference is not None:
             suite = replace(suite, reference=self.reference)
         return suite
@@ -261,14 +261,3 @@ def check_charts(charts: int) -> None:
     """Refuse a negative number of charts."""
     if charts < 0:
         raise InputError(f"--charts: got {charts}; expected 0 or more")
-
-
-def _words(pieces: tuple[str, ...]) -> list[str]:
-    return [word for piece in pieces for word in piece.replace(",", " ").split()]
-
-
-def _seeds(words: list[str]) -> list[int]:
-    if len(words) == 1 and ".." in words[0]:
-        return read_seeds(words[0], "--seeds")
-    numbers = [int(word) if re.fullmatch(r"\d+", word) else word for word in words]
-    return read_seeds(numbers, "--seeds")

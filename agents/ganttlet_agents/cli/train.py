@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet.core.family import family_names, get_family
+from ganttlet_agents.cli.train_display import show_runs
+from ganttlet_agents.cli.words import typed_seeds
 from ganttlet_agents.config import config_names, load_config, read_yaml
+from ganttlet_agents.distributed.backend import Backend, read_backend
 from ganttlet_agents.evaluation.tables import make_console
+from ganttlet_agents.training.seeds import training_seed
 
 try:
     from tyro.conf import Positional, arg
@@ -61,6 +65,10 @@ class Train:
     """Budget in seconds, if it ends first."""
     seed: int | None = None
     """Seed of the network, the instances and the play."""
+    seeds: tuple[str, ...] = ()
+    """Seeds instead of one: numbers separated by commas or spaces, or a range such as 0..4; a run for each."""
+    backend: str = "local"
+    """Where the runs of --seeds are done: local, one after another; ray or ray:HOST:PORT, side by side on a cluster."""
     eval_freq: int | None = None
     """Decisions between validations."""
     save_freq: int | None = None
@@ -72,7 +80,7 @@ class Train:
     log_folder: Annotated[Path, arg(aliases=["-f"])] = Path("runs")
     """Folder of the run folders."""
     name: str | None = None
-    """Name of the run folder; by default the next free <preset>-<number>."""
+    """Name of the run folder, by default the next free <preset>-<number>; with --seeds, what -seed<seed> follows."""
     progress: Annotated[bool, arg(aliases=["-P"])] = False
     """Show a progress bar instead of a line per validation."""
     resume: Path | None = None
@@ -86,6 +94,14 @@ class Train:
             if find_spec(package.replace("-", "_")) is None:
                 raise MissingExtraError(package, "agents")
         resumed, config, name = self._open() if self.resume is not None else self._new()
+        backend = read_backend(self.backend)
+        if self.seeds:
+            return self._run_seeds(config, name, backend)
+        if backend.ray:
+            raise InputError(
+                f"--backend {backend}: needs --seeds, a run for each side by side, or --workers, one run fed by remote "
+                "rollout workers"
+            )
         if self.export_sb3 is not None and config.algorithm != "ppo":
             raise InputError(f"--export-sb3: needs algorithm ppo, the run's is {config.algorithm}")
         # Imported here, after the settings are known to be sound: PyTorch takes seconds.
@@ -96,9 +112,7 @@ class Train:
         if resumed is None:
             check_name(self.log_folder, family, name, exact)
         console = make_console()
-        if config.validates_on_training:
-            text = "note: the instances are fixed, so validation plays the training instances themselves"
-            make_console(stderr=True).print(text, markup=False, soft_wrap=True)
+        _note_instances(config)
         with _display(self.progress) as on_status:
             # The folder is made when nothing in the settings can fail any more.
             trainer = Trainer(config, on_status, resumed)
@@ -113,6 +127,26 @@ class Train:
         judge = judging_command(family, trainer.task.objective, folder.path)
         console.print(f"judge it with: {judge}", markup=False, soft_wrap=True)
         return 0
+
+    def _run_seeds(self, config: TrainConfig, name: str, backend: Backend) -> int:
+        """Train a run for each seed; 0 if all came to their end, 1 if one failed, 130 or 143 after a signal."""
+        for flag, given in {
+            "--seed": self.seed is not None,
+            "--params seed": any(text.partition("=")[0] == "seed" for text in self.params),
+        }.items():
+            if given:
+                raise InputError(f"--seeds and {flag} are both given; expected one of them")
+        if self.export_sb3 is not None:
+            raise InputError("--export-sb3: writes the zip of one run; leave it out with --seeds")
+        seeds = typed_seeds(self.seeds)
+        for seed in seeds:
+            training_seed(seed)
+        from ganttlet_agents.cli.train_seeds import tell, train_seeds
+
+        family = check_env(config)
+        _note_instances(config)
+        runs, signal, objective = train_seeds(config, seeds, family, name, self.log_folder, self.progress, backend)
+        return tell(runs, signal, lambda paths: judging_command(family, objective, *paths))
 
     def settings(self) -> TrainConfig:
         """Return the settings of the run that this would begin."""
@@ -188,8 +222,8 @@ def check_env(config: TrainConfig) -> str:
     raise InputError(f"env: unknown id {config.env!r}; expected one of {known}")
 
 
-def judging_command(family: str, objective: str, run: Path) -> str:
-    """Return the command that judges a run's policy on the family's smallest suite by the objective.
+def judging_command(family: str, objective: str, *runs: Path) -> str:
+    """Return the command that judges the policies of runs on the family's smallest suite by the objective.
 
     Suites whose instances are not here are left out. Without any, the command has a place for instances.
     """
@@ -206,7 +240,13 @@ def judging_command(family: str, objective: str, run: Path) -> str:
         except InputError:
             continue
     where = f"--suite {min(found)[1]}" if found else f"--instances '{family}:FILES'"
-    return f"{shell} run {where} --methods {shlex.quote(f'policy:{run}')}"
+    return f"{shell} run {where} --methods {' '.join(shlex.quote(f'policy:{run}') for run in runs)}"
+
+
+def _note_instances(config: TrainConfig) -> None:
+    if config.validates_on_training:
+        text = "note: the instances are fixed, so validation plays the training instances themselves"
+        make_console(stderr=True).print(text, markup=False, soft_wrap=True)
 
 
 def _pair(text: str, sign: str, flag: str) -> tuple[str, Any]:
@@ -231,36 +271,5 @@ def _put(data: dict[str, Any], path: str, value: Any) -> None:
 @contextmanager
 def _display(bar: bool) -> Iterator[OnStatus]:
     """Show a bar, or a line for each validation."""
-    console = make_console(stderr=True)
-    if not bar:
-        yield lambda status: console.print(_line(status), markup=False, soft_wrap=True) if status.verdict else None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns: Sequence[Any] = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[speed]} steps/s"),
-        TextColumn("{task.fields[score]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("starting", total=1.0, speed="-", score="")
-
-        def show(status: Any) -> None:
-            score = "" if status.score is None else f"validation {status.score:+.4g}"
-            speed = f"{status.steps_per_s:,.0f}"
-            progress.update(task, completed=status.spent, description=status.stage, speed=speed, score=score)
-
-        yield show
-
-
-def _line(status: Any) -> str:
-    verdict = status.verdict
-    judged = f"gap {100 * verdict.gap:+.2f} %" if verdict.gap is not None else f"value {verdict.value:.6g}"
-    left = status.seconds * (1.0 - status.spent) / max(status.spent, 1e-9)
-    return (
-        f"{status.total:>10,} decisions  {status.seconds:7.1f} s  {status.steps_per_s:8,.0f}/s  "
-        f"{status.stage:<14}  {judged}  {left:6.0f} s left"
-    )
+    with show_runs(bar, ("",)) as show:
+        yield lambda status: show("", status)

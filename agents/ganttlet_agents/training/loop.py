@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +35,7 @@ from ganttlet_agents.training.learner import Learner, State
 from ganttlet_agents.training.ppo import PPOLearner
 from ganttlet_agents.training.saving import has_state, load_state, save_state
 from ganttlet_agents.training.selfplay import SelfPlay
+from ganttlet_agents.training.signals import noting_signals
 from ganttlet_agents.training.task import EPISODES, Task
 from ganttlet_agents.training.validation import Validator, Verdict
 
@@ -194,7 +193,7 @@ class Trainer:
 
         A new run that fails before its first state is saved takes its folder away.
         """
-        with self._signals(), closing(self.steps(folder)) as steps:
+        with noting_signals(self), closing(self.steps(folder)) as steps:
             for _ in steps:
                 pass
         return self.stop_signal
@@ -343,25 +342,6 @@ class Trainer:
         if self.config.time_limit:
             share = max(share, book.seconds / self.config.time_limit)
         return Status(stage, self.total, budget, book.seconds, min(1.0, share), speed, book.last_score, verdict)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Note SIGINT and SIGTERM instead of dying of them; a second SIGINT raises KeyboardInterrupt."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number: int, frame: Any) -> None:
-            if self.stop_signal is not None and number == signal.SIGINT:
-                raise KeyboardInterrupt
-            self.stop_signal = number
-
-        old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
 
 
 def check_size(graph: GraphSpec, config: TrainConfig, what: str) -> None:
