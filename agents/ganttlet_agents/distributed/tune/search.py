@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,14 +82,19 @@ def search(
     if resume and tune.Tuner.can_restore(state):
         tuner = tune.Tuner.restore(state, trainable, resume_errored=True)
     else:
-        tuner = tune.Tuner(trainable, tune_config=_tune_config(sweep, folder), run_config=_run_config(folder))
+        tuner = tune.Tuner(trainable, tune_config=tune_config(sweep, folder), run_config=_run_config(folder))
     Teller.on_rung, Teller.on_failure = staticmethod(on_rung), staticmethod(on_failure)
-    found = tuner.fit()
-    return [
-        Ended(one.config[SETTING], bool((one.metrics or {}).get("done")) or one.error is not None, _told(one.error))
-        for one in found
-        if one.config
-    ]
+    with warnings.catch_warnings():
+        # A rung is told again where Ray had not saved that it was told.
+        warnings.filterwarnings("ignore", "The reported value is ignored", UserWarning)
+        found = tuner.fit()
+    return [_ended(one) for one in found if one.config]
+
+
+def _ended(result: tune.Result) -> Ended:
+    metrics = result.metrics or {}
+    error = _told(result.error) or metrics.get("error")
+    return Ended(result.config[SETTING], bool(metrics.get("done")) or error is not None, error)
 
 
 def check_needs(sweep: Sweep) -> dict[str, float]:
@@ -102,7 +108,8 @@ def check_needs(sweep: Sweep) -> dict[str, float]:
     return needs
 
 
-def _tune_config(sweep: Sweep, folder: Path) -> tune.TuneConfig:
+def tune_config(sweep: Sweep, folder: Path) -> tune.TuneConfig:
+    """Return how settings are proposed, and when they are stopped."""
     settings = sweep.settings
     seed = settings.sweep_seed
     # Settings in training count as bad ones, so that those side by side are not alike.
@@ -124,6 +131,8 @@ def _tune_config(sweep: Sweep, folder: Path) -> tune.TuneConfig:
             grace_period=sweep.grace,
             reduction_factor=settings.rungs.reduction_factor,
         ),
+        # A process takes seconds to import what a training needs.
+        reuse_actors=True,
         trial_name_creator=_name_of,
         trial_dirname_creator=_name_of,
     )
@@ -175,7 +184,10 @@ class Teller(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Tell of a rung."""
-        type(self).on_rung(trial.config[SETTING], result)
+        if "error" in result:
+            type(self).on_failure(trial.config[SETTING], result["error"])
+        else:
+            type(self).on_rung(trial.config[SETTING], result)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tell that a setting is tried again."""

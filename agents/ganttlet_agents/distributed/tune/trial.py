@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ganttlet.core.errors import InputError
 from ganttlet.core.record import write_atomic
 from ganttlet_agents.distributed.tune.space import SETTING
 from ganttlet_agents.distributed.tune.sweep import Sweep
@@ -92,6 +93,8 @@ class Turns:
 
     def close(self) -> None:
         """Save the state and close the files."""
+        # The state that is saved has the process's generators in it.
+        set_random_state(self._random)
         self._steps.close()
         self.folder.close()
 
@@ -115,9 +118,19 @@ def train_setting(drawn: dict[str, Any], job: Job) -> None:
     if record is None or record["values"] != values:
         # Ray forgets what it drew since it last saved its state, if its program is killed.
         shutil.rmtree(path, ignore_errors=True)
-        trial = tune.get_context().get_trial_id()
-        record = {SETTING: number, "values": values, "trial": trial, "rungs": []}
+        record = {SETTING: number, "values": values, "trial": tune.get_context().get_trial_id(), "rungs": []}
         write_record(path, record)
+    try:
+        _train(job, path, record)
+    except InputError as error:
+        # To try again is no use. Scores without decisions are heard by the searcher, but by no rung.
+        write_record(path, {**record, "error": str(error)})
+        tune.report({"decisions": 0, "score": np.inf, "seeds": [], "error": str(error), "done": True})
+
+
+def _train(job: Job, path: Path, record: dict[str, Any]) -> None:
+    """Train to the end of the budget; ``record`` grows by what is told at each rung."""
+    sweep, values = job.sweep, record["values"]
     reported = _reported()
     runs: list[Turns] = []
     try:
