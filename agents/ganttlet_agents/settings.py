@@ -53,6 +53,22 @@ def build(cls: type[T], data: Any, where: str, base: T | None = None) -> T:
     return settled
 
 
+def put(data: dict[str, Any], path: str, value: Any, where: str) -> None:
+    """Set ``a.b.c`` in nested mappings, of which those that are changed are copied first.
+
+    Raises:
+        InputError: naming ``where``, if something that is no mapping stands on the way.
+    """
+    *within, last = path.split(".")
+    for at, part in enumerate(within):
+        inner = data.get(part) or {}
+        if not isinstance(inner, dict):
+            raise InputError(f"{where}: {path!r}: {'.'.join(within[: at + 1])} is {inner!r} here; set it whole")
+        data[part] = dict(inner)
+        data = data[part]
+    data[last] = value
+
+
 def default_of(field: dataclasses.Field[Any]) -> Any:
     """Return a field's default, ``dataclasses.MISSING`` if it has none."""
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()

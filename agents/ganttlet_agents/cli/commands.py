@@ -14,6 +14,7 @@ from ganttlet_agents.cli.data import List as DataList
 from ganttlet_agents.cli.evaluate import Report, Run
 from ganttlet_agents.cli.listing import List
 from ganttlet_agents.cli.train import Train
+from ganttlet_agents.cli.tune import Tune
 from ganttlet_agents.evaluation import provenance
 
 try:
@@ -92,13 +93,17 @@ def parse(words: Sequence[str], within: str = "") -> Command:
         # tyro keeps the last of two, silently.
         if sum(word.partition("=")[0] in flags for word in words) > 1:
             raise InputError(f"{flags[0]}: given twice; put all its values behind one")
+    prog, words = f"{within}.py" if within else "ganttlet", list(words)
+    # No family has this name, and a subcommand would take the place of Train's own first word.
+    place = {"train": ["tune"], "": ["train", "tune"]}.get(within)
+    if place is not None and words[: len(place)] == place:
+        prog, words, within = " ".join([prog, *place]), words[len(place) :], "tune"
     # tyro takes unions of annotated types, which type checkers do not see as types.
-    wanted: Any = {"": AnyCommand, "evaluate": EvaluateCommand, "train": Train}[within]
-    prog = f"{within}.py" if within else "ganttlet"
+    wanted: Any = {"": AnyCommand, "evaluate": EvaluateCommand, "train": Train, "tune": Tune}[within]
     parsed: Command = tyro.cli(
         wanted,
         prog=prog,
-        args=list(words),
+        args=words,
         description=_DESCRIPTION[within],
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
@@ -109,4 +114,5 @@ _DESCRIPTION = {
     "": "Scheduling environments, methods and their evaluation.",
     "evaluate": Evaluate.__doc__,
     "train": Train.__doc__,
+    "tune": Tune.__doc__,
 }

@@ -47,7 +47,7 @@ NEEDED = ("torch", "safetensors", "stable-baselines3", "tensorboard")
 
 @dataclass(frozen=True)
 class Train:
-    """Train a policy: a family with a preset, or any environment by id."""
+    """Train a policy: a family with a preset, or any environment by id; ``tune SWEEP`` searches settings on Ray."""
 
     family: Positional[str | None] = None
     """Family whose preset is used, for example job_shop."""
@@ -167,7 +167,7 @@ class Train:
 
     def _new(self) -> tuple[None, TrainConfig, str]:
         """Return no run, the settings and the name of a new one."""
-        from ganttlet_agents.settings import build
+        from ganttlet_agents.settings import build, put
         from ganttlet_agents.training.config import TrainConfig
 
         preset, name, source, label = self._preset()
@@ -178,7 +178,7 @@ class Train:
             data["env_kwargs"] = {**(given if isinstance(given, dict) else {}), key: value}
         for text in self.params:
             key, value = _pair(text, "=", "--params")
-            _put(data, key, value)
+            put(data, key, value, "--params")
         given = [flag for flag in OVERRIDES if getattr(self, flag) not in (None, ())]
         for flag in given:
             if flag not in ("env_kwargs", "params"):
@@ -254,18 +254,6 @@ def _pair(text: str, sign: str, flag: str) -> tuple[str, Any]:
     if not found or not key:
         raise InputError(f"{flag}: {text!r}; expected key{sign}value")
     return key, read_yaml(f"value: {value}", flag)["value"]
-
-
-def _put(data: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``a.b.c`` in nested mappings, of which those that are changed are copied first."""
-    *within, last = path.split(".")
-    for at, part in enumerate(within):
-        inner = data.get(part) or {}
-        if not isinstance(inner, dict):
-            raise InputError(f"--params: {path!r}: {'.'.join(within[: at + 1])} is {inner!r} here; set it whole")
-        data[part] = dict(inner)
-        data = data[part]
-    data[last] = value
 
 
 @contextmanager

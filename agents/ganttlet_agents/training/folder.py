@@ -71,7 +71,7 @@ class RunFolder:
         """
         check_name(log_folder, family, name, exact)
         root = log_folder / family
-        path = root / name if exact else _free(root, name)
+        path = root / name if exact else free_path(root, name)
         try:
             path.mkdir(parents=True)
         except FileExistsError:
@@ -215,7 +215,8 @@ def _append(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _free(root: Path, name: str) -> Path:
+def free_path(root: Path, name: str) -> Path:
+    """Return the next free ``root/name-<number>``."""
     entries = root.iterdir() if root.is_dir() else ()
     taken = [re.fullmatch(rf"{re.escape(name)}-(\d+)", entry.name) for entry in entries]
     return root / f"{name}-{max((int(match[1]) for match in taken if match), default=0) + 1}"

@@ -121,6 +121,8 @@ class Trainer:
         self.book = book
         self.stages = self._stages()
         self.stop_signal: int | None = None
+        # Decisions at which a validation and a saved state are due, whatever their frequencies.
+        self.mark: int | None = None
         self.folder: RunFolder | None = resume
         self.resumed = saved is not None
         if saved is None:
@@ -256,13 +258,14 @@ class Trainer:
         folder.log({**line, "seconds": book.seconds, "steps_per_s": speed, **told}, self.total)
         book.lines += 1
         over, best = self._spent() >= 1.0, book.best
+        marked = self.mark is not None and book.before + before < self.mark <= self.total
         verdict = None
-        if over or self.total >= book.next_eval:
+        if over or marked or self.total >= book.next_eval:
             verdict = self._evaluate()
         if over:
             self._next_stage()
         # A new best goes with a state that knows of it, or the run that resumes might replace it by a worse one.
-        if over or book.best != best or self.total >= book.next_save:
+        if over or marked or book.best != best or self.total >= book.next_save:
             self._save()
         status = self._status(learner.name, speed, verdict)
         self.on_status(status)
