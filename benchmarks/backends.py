@@ -1,0 +1,191 @@
+"""Rows on Ray beside the same rows by the local process pool, on this machine: are they equal, and what does Ray cost?
+
+    python benchmarks/backends.py            (in an environment with the `ray` extra)
+
+``same``: the small suites of every family, by all their methods that repeat exactly, a solver with a deterministic
+budget and the shipped policies besides, locally and on Ray with two and with four workers: rows compared field by
+field with those of one process, measured times and memory apart, and solutions byte by byte. Of the one process also what
+a row costs: bytes on disk, seconds and decisions per second on its core.
+
+``overhead``: 6,000 rows of cheap rules (ta01 to ta50, 30 seeds) by two local processes and by two Ray workers, in
+turns. Counted is the time from the first row to the last; what comes before, joining Ray included, is the start. Also
+the most that Ray's object store held, asked of `ray memory` once a second in a run that is not timed.
+
+Results go to benchmarks/results/backends.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+# Loopback alone; a token would be written into the home folder.
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+
+from ganttlet_agents.distributed.backend import LOCAL, Backend
+from ganttlet_agents.distributed.connect import crew
+from ganttlet_agents.evaluation import provenance
+from ganttlet_agents.evaluation.results import ResultFolder, load_results
+from ganttlet_agents.evaluation.rows import MEASURED
+from ganttlet_agents.evaluation.runner import Plan, plan_run, run
+from ganttlet_agents.evaluation.suite import adhoc_suite, load_suite
+
+RESULTS = Path(__file__).parent / "results" / "backends.json"
+RAY = Backend("ray")
+# Suite -> methods that it does not name itself.
+SUITES = {
+    "small": ("solver:cpsat:dtime=0.2", "policy:job_shop"),
+    "memory_allocation": (),
+    "memory_programs": ("policy:memory_mapping",),
+    "pods_small": (),
+    "soc_small": ("policy:soc_dag",),
+    "uam_small": ("policy:uam_fleet",),
+    "vm_small": ("policy:vm_rescheduling",),
+}
+RULES = ("rule:spt", "rule:mwkr", "rule:lpt", "rule:random")
+
+
+def small_plan(name: str, further: tuple[str, ...]) -> Plan:
+    """Return a suite with all its methods that repeat, and further ones; gaps to no method that does not."""
+    suite = load_suite(name)
+    plan = plan_run(replace(suite, methods=(*suite.methods, *further), reference="none"))
+    return replace(plan, methods=[method for method in plan.methods if method.deterministic])
+
+
+def made(plan: Plan, folder: Path, backend: Backend, jobs: int) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """Return the rows without what is measured, and the solutions."""
+    with crew(backend, jobs):
+        rows = list(run(plan, ResultFolder(folder), "", jobs=jobs, backend=backend))
+    plain = [{key: value for key, value in asdict(row).items() if key not in MEASURED} for row in rows]
+    return plain, {path.name: path.read_bytes() for path in (folder / "solutions").iterdir()}
+
+
+def same(folder: Path) -> dict[str, Any]:
+    """Return, by suite, how many rows and solutions differ from those of one process, and what a row costs there."""
+    found = {}
+    for name, further in SUITES.items():
+        plan = small_plan(name, further)
+        here = folder / f"{name}-1"
+        rows, solutions = made(plan, here, LOCAL, 1)
+        counts: dict[str, Any] = {"family": plan.family.name, "rows": len(rows), "methods": len(plan.methods)}
+        counts["failed rows"] = sum(bool(row["error"]) for row in rows)
+        for backend, workers in ((LOCAL, 2), (LOCAL, 4), (RAY, 2), (RAY, 4)):
+            other, others = made(plan, folder / f"{name}-{backend}-{workers}", backend, workers)
+            differ = sum(one != two for one, two in zip(rows, other, strict=True))
+            counts[f"rows that differ, {backend}, {workers} workers"] = differ
+            unequal = sum(others[key] != content for key, content in solutions.items()) + len(others) - len(solutions)
+            counts[f"solutions that differ, {backend}, {workers} workers"] = unequal
+        found[name] = counts | {"cost": cost(here)}
+        print(name, found[name], flush=True)
+    return found
+
+
+def cost(folder: Path) -> dict[str, Any]:
+    """Return bytes of a row and what belongs to it, and seconds and decisions of rules and policies on one core."""
+    rows = load_results(folder).rows
+    found: dict[str, Any] = {"bytes of a row": round((folder / "rows.jsonl").stat().st_size / len(rows))}
+    for what in ("solutions", "instances"):
+        sizes = [path.stat().st_size for path in (folder / what).iterdir()]
+        found[f"bytes of {what}, each"] = round(sum(sizes) / len(sizes))
+    for kind in ("rule", "policy"):
+        own = [row for row in rows if row.method.startswith(kind) and row.decisions]
+        if own:
+            seconds = sum(row.seconds for row in own)
+            found[f"{kind}, ms a row"] = round(1000 * seconds / len(own), 3)
+            found[f"{kind}, decisions/s"] = round(sum(row.decisions for row in own) / seconds)
+    return found
+
+
+def timed(plan: Plan, folder: Path, backend: Backend, workers: int) -> dict[str, float]:
+    """Return seconds to be ready, to the first row, and from there to the last."""
+    seen = []
+    begun = time.perf_counter()
+    with crew(backend, workers):
+        joined = time.perf_counter()
+        rows = run(
+            plan, ResultFolder(folder), "", lambda row: seen.append(time.perf_counter()), jobs=workers, backend=backend
+        )
+        assert len(rows) == len(seen) == plan.n_rows
+    return {"join": joined - begun, "start": seen[0] - begun, "rows": seen[-1] - seen[0]}
+
+
+@contextmanager
+def watching_store(found: list[float]) -> Iterator[None]:
+    """Ask Ray once a second how many MiB its object store holds."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(1.0):
+            command = [sys.executable, "-m", "ray.scripts.scripts", "memory", "--stats-only"]
+            told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+            found.extend(float(number) for number in re.findall(r"Plasma memory usage (\d+(?:\.\d+)?) MiB", told))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def overhead(folder: Path, repeats: int) -> dict[str, Any]:
+    plan = plan_run(replace(adhoc_suite(["job_shop:ta01..ta50"]), methods=RULES, seeds=tuple(range(30))))
+    found: dict[str, list[dict[str, float]]] = {"local": [], "ray": []}
+    for repeat in range(repeats):
+        for name, backend in (("local", LOCAL), ("ray", RAY)):
+            with tempfile.TemporaryDirectory(dir=folder) as here:
+                found[name].append(timed(plan, Path(here), backend, 2))
+            print(repeat, name, found[name][-1], flush=True)
+    store: list[float] = []
+    with tempfile.TemporaryDirectory(dir=folder) as here, watching_store(store):
+        timed(plan, Path(here), RAY, 2)
+    ratios = [ray["rows"] / local["rows"] for local, ray in zip(found["local"], found["ray"], strict=True)]
+    middle = {
+        name: {key: round(median(one[key] for one in runs), 2) for key in runs[0]} for name, runs in found.items()
+    }
+    return {
+        "rows": plan.n_rows,
+        "repeats": repeats,
+        "local pool": middle["local"],
+        "Ray": middle["ray"],
+        "local pool, rows/s": round(plan.n_rows / middle["local"]["rows"]),
+        "Ray, rows/s": round(plan.n_rows / middle["ray"]["rows"]),
+        "overhead, %, median of ratios": round(100 * (median(ratios) - 1), 1),
+        "overhead, %, of each repeat": [round(100 * (ratio - 1), 1) for ratio in ratios],
+        "object store, most MiB": max(store, default=None),
+        "object store, asked": len(store),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[[], "same", "overhead"], help="both, unless named")
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        if not arguments.parts or "same" in arguments.parts:
+            results["same rows"] = same(Path(folder))
+        if not arguments.parts or "overhead" in arguments.parts:
+            results["overhead"] = overhead(Path(folder), arguments.repeats)
+    results |= {"command": "python benchmarks/backends.py", "device": provenance.device()}
+    results["versions"] = provenance.versions()
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
