@@ -8,7 +8,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo curves test test-all lint format docs bench bench-training constraints clean
+.PHONY: help install demo curves test test-all test-ray lint format docs bench bench-training constraints clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ test: $(STAMP)  ## the fast tests
 test-all: $(STAMP)  ## the long tests too, and those of other libraries in venvs of their own
 	$(PY) -m pytest -n auto -m ""
 	$(PY) tests/integration/run.py
+
+test-ray: $(STAMP)  ## the tests on Ray, which needs the ray extra (those of RLlib: rllib) in .venv
+	$(PY) -m pytest -n 2 --dist loadfile tests/distributed
 
 lint: $(STAMP)  ## ruff and mypy
 	$(PY) -m ruff check .
@@ -55,7 +58,9 @@ bench-training: $(STAMP)  ## measure training against RL4CO, in a venv of its ow
 
 constraints: $(STAMP)  ## write the versions installed now into constraints.txt
 	@echo "# Exact versions of all that continuous integration installs; written by: make constraints" > constraints.tmp
-	@$(PY) -m pip freeze --all --exclude-editable | grep -vE '^(pip|ganttlet)==' | sed 's/+cpu$$//' >> constraints.tmp
+	@# Pins of what is not installed here, such as Ray's, stay as they are.
+	@($(PY) -m pip freeze --all --exclude-editable | sed 's/+cpu$$//'; cat constraints.txt) | grep -E '^[^#@ ]+==' \
+		| grep -vE '^(pip|ganttlet)==' | awk -F== '!seen[tolower($$1)]++' | sort -f >> constraints.tmp
 	@mv constraints.tmp constraints.txt
 
 clean:  ## remove what the targets above made, but neither .venv nor results

@@ -4,8 +4,8 @@
 
 ``same``: the small suites of every family, by all their methods that repeat exactly, a solver with a deterministic
 budget and the shipped policies besides, locally and on Ray with two and with four workers: rows compared field by
-field with those of one process, measured times and memory apart, and solutions byte by byte. Of the one process also what
-a row costs: bytes on disk, seconds and decisions per second on its core.
+field with those of one process, measured times and memory apart, and solutions byte by byte. Of the one process also
+what a row costs: bytes on disk, seconds and decisions per second on its core.
 
 ``overhead``: 6,000 rows of cheap rules (ta01 to ta50, 30 seeds) by two local processes and by two Ray workers, in
 turns. Counted is the time from the first row to the last; what comes before, joining Ray included, is the start. Also
