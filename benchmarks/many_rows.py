@@ -105,8 +105,8 @@ def read(folder: Path) -> dict[str, Any]:
     if now is not None:
         grown = (now - found["readers, MiB at start"]) * 2**20
         found["bytes of a loaded row"] = round(grown / len(results.rows))
-    timed("tables", lambda: print_results(Console(file=io.StringIO(), width=200), results, None))
-    timed("report", lambda: write_report(results))
+    summaries = timed("tables", lambda: print_results(Console(file=io.StringIO(), width=200), results, None))
+    timed("report", lambda: write_report(results, summaries=summaries))
     found["MB of the report"] = round((folder / "report.html").stat().st_size / 1e6, 1)
     return found
 
