@@ -3,7 +3,7 @@
 import json
 import random
 import tracemalloc
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from ganttlet_agents.cli import main
 from ganttlet_agents.evaluation.ledger import Ledger
 from ganttlet_agents.evaluation.results import load_results, new_folder, solution_path
-from ganttlet_agents.evaluation.rows import MEASURED, beats, claimed_bound
+from ganttlet_agents.evaluation.rows import MEASURED, Row, beats, claimed_bound
 from ganttlet_agents.evaluation.runner import _Runner, plan_run, run
 from ganttlet_agents.evaluation.suite import Suite
 
@@ -173,3 +173,29 @@ def test_no_solutions_is_told_and_stays_told(tmp_path, sack, monkeypatch, capsys
     capsys.readouterr()
     assert main(["report", "out"], within="evaluate") == 2
     assert "meta.json: key 'solutions': got 'no'; expected true or false" in capsys.readouterr().err
+
+
+def test_rows_that_are_read_share_what_they_have_in_common(execute):
+    _, folder = execute("rule:smallest", "rule:random", seeds=range(300))
+    load_results(folder)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        rows = load_results(folder).rows
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(rows) == 3600
+    assert held / len(rows) < 600
+    smallest = [row for row in rows if (row.method, row.objective, row.instance) == ("rule:smallest", "count", "s01")]
+    assert len(smallest) == 300
+    assert len({id(row.values) for row in smallest}) == 1
+    assert len({id(row.method) for row in rows}) == 2
+
+
+def test_numbers_keep_their_sign_and_type(execute):
+    rows, _ = execute("rule:smallest")
+    numbers = (0.0, -0.0, 0.0, 5.0, 5)
+    signed = [replace(rows[0], value=one, values={"count": one}) for one in numbers]
+    read = [Row.from_json(row.to_json(), "here") for row in signed]
+    assert [str(row.value) for row in read] == [str(row.values["count"]) for row in read] == list(map(str, numbers))

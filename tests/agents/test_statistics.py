@@ -1,9 +1,11 @@
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from ganttlet_agents.evaluation import statistics
 from ganttlet_agents.evaluation.statistics import bootstrap, estimate, iqm, mean, paired
 
 
@@ -180,3 +182,21 @@ def test_paired_counts_and_averages_seeds():
 def test_paired_without_common_instances():
     found = paired({"a": [1.0]}, {"b": [1.0]})
     assert (found.n, found.difference, found.wins) == (0, None, 0)
+
+
+@pytest.mark.parametrize("statistic", [mean, iqm])
+def test_many_observations_are_resampled_in_blocks(monkeypatch, statistic):
+    rng = np.random.default_rng(3)
+    strata = [(10.0 * group + rng.normal(size=size)).tolist() for group, size in enumerate((500, 1500))]
+    whole = bootstrap(strata, statistic)
+    monkeypatch.setattr(statistics, "MOST_DRAWN", 2**15)
+    tracemalloc.start()
+    try:
+        blocks = bootstrap(strata, statistic)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # At once, its 2,000 resamples of 2,000 numbers take 32 MB.
+    assert peak < 2_500_000
+    assert blocks == pytest.approx(whole, abs=0.1 * (whole[1] - whole[0]))
+    assert blocks == bootstrap(strata, statistic)

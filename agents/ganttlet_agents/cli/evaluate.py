@@ -28,7 +28,7 @@ from ganttlet_agents.evaluation.suite import (
     check_objectives,
     load_suite,
 )
-from ganttlet_agents.evaluation.summary import summarise
+from ganttlet_agents.evaluation.summary import Summary, summarise
 from ganttlet_agents.evaluation.tables import (
     make_console,
     number,
@@ -94,10 +94,10 @@ class Run:
         """Run, print the tables, write the report."""
         results = self.execute()
         console = make_console()
-        print_results(console, results, self.baseline)
+        summaries = print_results(console, results, self.baseline)
         console.print(f"results: {results.folder}", markup=False, soft_wrap=True)
         if self.report:
-            page = write_report(results, baseline=self.baseline, charts=self.charts)
+            page = write_report(results, baseline=self.baseline, charts=self.charts, summaries=summaries)
             console.print(f"report:  {page}", markup=False, soft_wrap=True)
         return int(any(row.failed for row in results.rows))
 
@@ -194,8 +194,8 @@ class Report:
         loaded = load_folders(self.folders)
         console = make_console()
         if len(loaded) == 1:
-            print_results(console, loaded[0], self.baseline)
-            page = write_report(loaded[0], self.out, baseline=self.baseline, charts=self.charts)
+            made = print_results(console, loaded[0], self.baseline)
+            page = write_report(loaded[0], self.out, baseline=self.baseline, charts=self.charts, summaries=made)
         else:
             print_boards(console, loaded)
             for results in loaded:
@@ -213,14 +213,16 @@ def check_limits(jobs: int | None, timeout: float | None) -> None:
         raise InputError(f"--timeout: got {timeout:g}; expected seconds greater than 0")
 
 
-def print_results(console: Console, results: Results, baseline: str | None) -> None:
-    """Print the tables of a result folder, and what must be known to read them."""
+def print_results(console: Console, results: Results, baseline: str | None) -> list[Summary]:
+    """Print the tables of a result folder, and what must be known to read them; return their numbers."""
     rows = results.rows
-    print_summaries(console, summarise(rows, baseline, results.meta["suite"]["reference"]))
+    summaries = summarise(rows, baseline, results.meta["suite"]["reference"])
+    print_summaries(console, summaries)
     print_costs(console, rows)
     for line in [*budget_lines(results.meta, rows), *origin_lines(rows, results.meta.get("jobs", 1))]:
         console.print(line, style="dim", markup=False)
     print_problems(console, rows)
+    return summaries
 
 
 def print_costs(console: Console, rows: Sequence[Row]) -> None:

@@ -26,6 +26,10 @@ SINCE_3: dict[str, Any] = {"simulated": 0, "latency_mean": None, "latency_p99": 
 MEASURED = ("seconds", "latency_mean", "latency_p99", "peak_memory")
 # Bounds and values are compared with a slack, since solvers report bounds in floating point.
 TOLERANCE = 1e-6
+# Numbers that many rows have in common, and how many different ones are remembered to find them.
+REPEATED = ("value", "reference", "reference_bound", "gap", "difference", "peak_memory")
+MOST_MET = 2**14
+_MET: dict[Any, Any] = {}
 
 Sense = Literal["min", "max"]
 Number = TypeVar("Number", float, np.ndarray[Any, Any])
@@ -141,8 +145,23 @@ class Row:
                 data[name] = sys.intern(value)
         if data["value"] is None and data["gap"] is not None:
             raise InputError(f"{source}: field 'gap' is given without a 'value'")
-        data["values"] = {sys.intern(name): value for name, value in data["values"].items()}
+        for name in REPEATED:
+            data[name] = _met_number(data[name])
+        values = {sys.intern(name): _met_number(value) for name, value in data["values"].items()}
+        data["values"] = _met(str(values), values)
         return cls(**data)
+
+
+def _met_number(value: Any) -> Any:
+    # Integers and -0.0 are equal to other numbers and not the same.
+    return _met(value, value) if type(value) is float and value else value
+
+
+def _met(key: Any, value: Any) -> Any:
+    """Return what was met before under ``key`` instead of another of the same, so that it is held once."""
+    if len(_MET) >= MOST_MET:
+        _MET.clear()
+    return _MET.setdefault(key, value)
 
 
 @cache

@@ -20,6 +20,8 @@ Statistic = Callable[[Array], Array]
 RESAMPLES = 2000
 LEVEL = 0.95
 TRIM = 0.25
+# Most numbers that are drawn at once, 32 MiB of them: all draws of up to 2,097 observations.
+MOST_DRAWN = 2**22
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def bootstrap(
         level: coverage, between 0 and 1.
         seed: equal seeds give equal intervals.
     """
-    low, high = _ends(statistic(_resample(strata, resamples, seed)), level)
+    low, high = _ends(_resampled(strata, statistic, resamples, seed), level)
     return float(low), float(high)
 
 
@@ -154,11 +156,13 @@ def paired(
     *,
     groups: Mapping[str, str] | None = None,
     seed: int = 0,
+    improvement: bool = True,
 ) -> Paired:
     """Compare a method with a baseline instance by instance; values are positive when worse.
 
     Instances are resampled within ``groups``, as by :func:`estimate`. Values of several seeds are averaged per
-    instance; instances that only one of the two solved are left out.
+    instance; instances that only one of the two solved are left out. ``improvement``: reckon that too, which takes
+    longest of all.
     """
     common = [key for key in method if len(method[key]) and len(baseline.get(key, ()))]
     differences = np.array([np.mean(method[key]) - np.mean(baseline[key]) for key in common], float)
@@ -172,7 +176,7 @@ def paired(
         wins=int((differences < 0).sum()),
         ties=int((differences == 0).sum()),
         losses=int((differences > 0).sum()),
-        improvement=probability_of_improvement(method, baseline, groups=groups, seed=seed),
+        improvement=probability_of_improvement(method, baseline, groups=groups, seed=seed) if improvement else None,
     )
 
 
@@ -195,14 +199,15 @@ def probability_of_improvement(
     common = [key for key in method if len(method[key]) and len(baseline.get(key, ()))]
     if not common:
         return None
-    better = {key: _better(method[key], baseline[key]) for key in common}
-    value = float(np.mean([share.mean() for share in better.values()]))
+    # Not kept, since the pairs of many seeds take more memory than all the rest.
+    shares = {key: float(_better(method[key], baseline[key]).mean()) for key in common}
+    value = float(np.mean(list(shares.values())))
     if any(_varies(side[key]) for key in common for side in (method, baseline)):
         rng = np.random.default_rng(seed)
-        drawn = sum(_resampled_pairs(share, rng) for share in better.values()) / len(common)
+        drawn = sum(_resampled_pairs(_better(method[key], baseline[key]), rng) for key in common) / len(common)
         low, high = _ends(np.asarray(drawn), LEVEL)
         return Estimate(value, float(low), float(high), "seeds", len(common) > 1)
-    strata = strata_of({key: float(share.mean()) for key, share in better.items()}, groups or {})
+    strata = strata_of(shares, groups or {})
     low, high = bootstrap(strata, mean, seed=seed)
     return Estimate(value, low, high, "instances", len(strata) > 1)
 
@@ -229,7 +234,7 @@ def profile(
     observed, strata, covers = _observed(by_instance, groups)
     marks = np.sort(np.asarray(taus, float))
     values = np.concatenate(list(observed.values())) if observed else np.empty(0)
-    drawn = _shares(_resample(strata, RESAMPLES, seed), marks)
+    drawn = _resampled(strata, lambda values: _shares(values, marks), RESAMPLES, seed)
     low, high = _ends(drawn, LEVEL)
     return Profile(marks, _shares(values[None], marks)[0], low, high, covers, len(strata) > 1)
 
@@ -249,13 +254,18 @@ def _varies(values: Sequence[float] | Array) -> bool:
     return bool(np.min(values) != np.max(values))
 
 
-def _resample(strata: Sequence[Sequence[float]], resamples: int, seed: int) -> Array:
-    """Return (resamples, n): as many draws with replacement from each stratum as it has members."""
+def _resampled(strata: Sequence[Sequence[float]], statistic: Statistic, resamples: int, seed: int) -> Array:
+    """Return (resamples, …): a statistic of as many draws with replacement from each stratum as it has members."""
     rng = np.random.default_rng(seed)
     groups = [np.asarray(group, float) for group in strata if len(group)]
     if not groups:
         raise ValueError("bootstrap of no observations")
-    return np.concatenate([group[rng.integers(0, len(group), (resamples, len(group)))] for group in groups], axis=1)
+    most = max(1, MOST_DRAWN // sum(map(len, groups)))
+    found = []
+    for count in (min(most, resamples - first) for first in range(0, resamples, most)):
+        drawn = [group[rng.integers(0, len(group), (count, len(group)))] for group in groups]
+        found.append(statistic(np.concatenate(drawn, axis=1)))
+    return np.concatenate(found)
 
 
 def _ends(drawn: Array, level: float) -> Array:

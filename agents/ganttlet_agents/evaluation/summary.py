@@ -272,5 +272,5 @@ def _paired(rows: list[Row], against: list[Row], metric: Metric) -> Paired:
     by_value = paired(values(rows), values(against), groups=strata)
     if metric == "value":
         return by_value
-    by_metric = paired(per_instance(rows, metric), per_instance(against, metric), groups=strata)
+    by_metric = paired(per_instance(rows, metric), per_instance(against, metric), groups=strata, improvement=False)
     return replace(by_value, difference=by_metric.difference)

@@ -12,7 +12,7 @@ from ganttlet.core.record import write_atomic
 from ganttlet_agents.evaluation.report.limits import MOST_BYTES, Limits, limits_of
 from ganttlet_agents.evaluation.report.section import Part, facts_of, render_part
 from ganttlet_agents.evaluation.results import REPORT, Results, writing
-from ganttlet_agents.evaluation.summary import summarise
+from ganttlet_agents.evaluation.summary import Summary, summarise
 
 CHARTS = 8
 # Below this share of the usual page, tables alone are left.
@@ -20,7 +20,12 @@ SMALLEST = 1 / 64
 
 
 def write_report(
-    results: Results, out: Path | None = None, *, baseline: str | None = None, charts: int = CHARTS
+    results: Results,
+    out: Path | None = None,
+    *,
+    baseline: str | None = None,
+    charts: int = CHARTS,
+    summaries: list[Summary] | None = None,
 ) -> Path:
     """Write the page of a result folder and return its path.
 
@@ -29,20 +34,28 @@ def write_report(
         out: the page; ``report.html`` in the folder if None.
         baseline: method of the paired comparisons; the first one if None.
         charts: number of solutions to draw, at most.
+        summaries: what ``summarise`` returns for these rows and this baseline, where that has been made already.
 
     Raises:
         InputError: if there are no rows, the baseline is unknown, or the page cannot be written.
     """
     path = out or results.folder / REPORT
-    page = render_report(results, baseline=baseline, charts=charts)
+    page = render_report(results, baseline=baseline, charts=charts, summaries=summaries)
     with writing(path):
         write_atomic(path, page)
     return path
 
 
-def render_report(results: Results, *, baseline: str | None = None, charts: int = CHARTS) -> str:
+def render_report(
+    results: Results,
+    *,
+    baseline: str | None = None,
+    charts: int = CHARTS,
+    summaries: list[Summary] | None = None,
+) -> str:
     """Return the page as text; arguments as for :func:`write_report`."""
-    summaries = summarise(results.rows, baseline, results.meta["suite"]["reference"])
+    if summaries is None:
+        summaries = summarise(results.rows, baseline, results.meta["suite"]["reference"])
     title = str(results.meta["suite"]["name"])
     about = results.meta["suite"]["about"]
     words = f'<p class="soft">{escape(about)}</p>' if about else ""
