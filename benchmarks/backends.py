@@ -8,7 +8,8 @@ field with those of one process, measured times and memory apart, and solutions 
 what a row costs: bytes on disk, seconds and decisions per second on its core.
 
 ``overhead``: 6,000 rows of cheap rules (ta01 to ta50, 30 seeds) by two local processes and by two Ray workers, in
-turns. Counted is the time from the first row to the last; what comes before, joining Ray included, is the start. Also
+turns. Counted is the time from the first row to the last, and what the driver's process works in it; what comes before,
+joining Ray included, is the start. Also
 the most that Ray's object store held, asked of `ray memory` once a second in a run that is not timed.
 
 Results go to benchmarks/results/backends.json.
@@ -39,7 +40,7 @@ from ganttlet_agents.distributed.backend import LOCAL, Backend
 from ganttlet_agents.distributed.connect import crew
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.results import ResultFolder, load_results
-from ganttlet_agents.evaluation.rows import MEASURED
+from ganttlet_agents.evaluation.rows import MEASURED, Row
 from ganttlet_agents.evaluation.runner import Plan, plan_run, run
 from ganttlet_agents.evaluation.suite import adhoc_suite, load_suite
 
@@ -110,16 +111,25 @@ def cost(folder: Path) -> dict[str, Any]:
 
 
 def timed(plan: Plan, folder: Path, backend: Backend, workers: int) -> dict[str, float]:
-    """Return seconds to be ready, to the first row, and from there to the last."""
-    seen = []
+    """Return seconds to be ready, to the first row, and from there to the last; and what the driver works for a row."""
+    seen: list[tuple[float, float]] = []
+
+    def see(row: Row) -> None:
+        # The first and the last are all that count, and a list of all would be memory of ours.
+        seen[1:] = [(time.perf_counter(), time.process_time())]
+
     begun = time.perf_counter()
     with crew(backend, workers):
         joined = time.perf_counter()
-        rows = run(
-            plan, ResultFolder(folder), "", lambda row: seen.append(time.perf_counter()), jobs=workers, backend=backend
-        )
-        assert len(rows) == len(seen) == plan.n_rows
-    return {"join": joined - begun, "start": seen[0] - begun, "rows": seen[-1] - seen[0]}
+        rows = run(plan, ResultFolder(folder), "", see, jobs=workers, backend=backend)
+    assert len(rows) == plan.n_rows
+    (first, worked), (last, work) = seen
+    return {
+        "join": joined - begun,
+        "start": first - begun,
+        "rows": last - first,
+        "driver, ms of the processor a row": 1000 * (work - worked) / (plan.n_rows - 1),
+    }
 
 
 @contextmanager
@@ -155,7 +165,7 @@ def overhead(folder: Path, repeats: int) -> dict[str, Any]:
         timed(plan, Path(here), RAY, 2)
     ratios = [ray["rows"] / local["rows"] for local, ray in zip(found["local"], found["ray"], strict=True)]
     middle = {
-        name: {key: round(median(one[key] for one in runs), 2) for key in runs[0]} for name, runs in found.items()
+        name: {key: round(median(one[key] for one in runs), 3) for key in runs[0]} for name, runs in found.items()
     }
     return {
         "rows": plan.n_rows,
