@@ -33,6 +33,8 @@ from ganttlet_agents.training.task import Task
 EVERY = 5.0
 # How often a run may lose its worker before it has saved a further state.
 DEATHS = 2
+# How often a worker may be lost before it has begun: Ray places some on a node of whose loss it does not know yet.
+STARTS = 5
 # Seconds after which a signal is noticed while no run has anything to tell.
 WAIT = 0.5
 
@@ -100,6 +102,7 @@ class Run:
         actor: its worker.
         placed: whether the worker has begun.
         deaths: workers lost since a state was saved.
+        unbegun: workers lost, one after another, before they had begun.
         finished: whether it came to the end of its budget.
         error: why it failed.
     """
@@ -109,6 +112,7 @@ class Run:
     actor: Any = None
     placed: bool = False
     deaths: int = 0
+    unbegun: int = 0
     finished: bool = False
     error: str | None = None
 
@@ -170,7 +174,7 @@ class Driver:
         except RayError as error:
             self._lost(run, error)
             return
-        run.placed = True
+        run.placed, run.unbegun = True, 0
         if not part.ended:
             # It works on while its files are written here.
             goes_on = self.stop_signal is None
@@ -188,9 +192,14 @@ class Driver:
     def _lost(self, run: Run, error: BaseException) -> None:
         """Begin again from the last copied state on another worker, unless that has been of no use."""
         _release(run)
-        run.deaths += 1
+        if run.placed:
+            run.deaths += 1
+        else:
+            run.unbegun += 1
         if run.deaths >= DEATHS:
             run.error = f"its worker died {DEATHS} times without a further saved state: {_last_line(error)}"
+        elif run.unbegun >= STARTS:
+            run.error = f"its worker was lost {STARTS} times before it began: {_last_line(error)}"
         elif self.stop_signal is None:
             self._begin(run)
 
