@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from ganttlet_agents.cli import main
 from ganttlet_agents.cli import tune as cli
-from ganttlet_agents.distributed.tune.outcome import t_interval
+from ganttlet_agents.distributed.tune.outcome import FULL, Outcome, short_names, t_interval, told_apart
 from ganttlet_agents.distributed.tune.sweep import read_sweep
 from ganttlet_agents.evaluation.results import load_results
 from ganttlet_agents.training.folder import RunFolder, read_evaluations
@@ -184,17 +184,25 @@ def test_an_interrupted_sweep_goes_on_to_the_same_end(whole, monkeypatch, capsys
         run = folder / path.relative_to(other)
         assert timesteps(run) == timesteps(path)
         assert same_weights(run, path)
-    # A sweep that is over is only reported again.
+    # A sweep that is over is only reported again,
     assert tune("--resume", str(folder)) == 0
     assert results_of(folder) == results_of(other)
+    # also if Ray was killed before it saved anything of it.
+    for path in folder.glob("ray/experiment_state*"):
+        path.unlink()
+    assert tune("--resume", str(folder)) == 0
+    assert results_of(folder) == results_of(other)
+    assert all(
+        timesteps(folder / path.relative_to(other)) == timesteps(path) for path in other.glob("settings/*/seed-*")
+    )
 
 
-def test_equal_seeds_of_a_sweep_give_equal_settings(whole, tmp_path):
+def test_equal_seeds_of_a_sweep_give_equal_settings(whole):
     from ganttlet_agents.distributed.tune.search import tune_config
 
     def drawn(**changes):
         write(**changes)
-        searcher = tune_config(read_sweep("tiny.yaml", {}), tmp_path).search_alg
+        searcher = tune_config(read_sweep("tiny.yaml", {})).search_alg
         return [searcher.suggest(str(number)) for number in range(3)]
 
     assert drawn() == drawn()
@@ -247,3 +255,20 @@ def test_the_interval_of_students_t():
     half = 2.7764 * np.sqrt(2.5 / 5)
     assert (low, high) == pytest.approx((3 - half, 3 + half), rel=1e-4)
     assert t_interval([1.0]) is None
+
+
+def test_two_settings_are_told_apart_seed_by_seed():
+    def setting(*gaps):
+        return Outcome(0, {}, FULL, 9, 0.0, 0.0, None, None, [{"gap": gap} for gap in gaps], None)
+
+    # The seeds differ by far more than the settings, which all of them order the same way.
+    assert told_apart(setting(0.1, 0.5, 0.9), setting(0.21, 0.6, 1.0), "gap")
+    assert told_apart(setting(0.21, 0.6, 1.0), setting(0.1, 0.5, 0.9), "gap")
+    assert not told_apart(setting(0.1, 0.5, 0.9), setting(0.2, 0.4, 1.0), "gap")
+    assert not told_apart(setting(0.1), setting(0.9), "gap")
+
+
+def test_headings_are_as_long_as_they_must_be():
+    names = ["ppo.entropy.start", "gumbel.temperature.start", "ppo.temperature.start", "ppo.clip_range", "algorithm"]
+    short = ["entropy.start", "gumbel.temperature.start", "ppo.temperature.start", "ppo.clip_range", "algorithm"]
+    assert short_names(names) == short

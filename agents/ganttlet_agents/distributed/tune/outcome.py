@@ -92,6 +92,13 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return mean - half, mean + half
 
 
+def told_apart(one: Outcome, other: Outcome, metric: str) -> bool:
+    """Return whether the interval of the differences of two settings, seed by seed, leaves out 0."""
+    differences = [a[metric] - b[metric] for a, b in zip(one.seeds, other.seeds, strict=True)]
+    low, high = t_interval(differences) or (0.0, 0.0)
+    return low > 0 or high < 0
+
+
 def collect(sweep: Sweep, folder: Path, errors: Mapping[int, str | None]) -> Outcomes:
     """Return what the sweep's folder holds of the settings in ``errors``, the error of each, or None."""
     records = {setting: read_record(setting_path(folder, setting)) for setting in errors}
@@ -166,12 +173,20 @@ def print_outcomes(console: Console, outcomes: Outcomes, objective: str) -> None
         console,
         f"{sweep.name}: validation {'gap' if gaps else objective} of {len(rows)} settings, {count} "
         f"seed{'s' if count > 1 else ''} each",
-        ("setting", *sweep.settings.space, "decisions", title, "95 %", "seeds", "state"),
+        ("setting", *short_names(list(sweep.settings.space)), "decisions", title, "95 %", "seeds", "state"),
         rows,
     )
     lines = [f"{len(outcomes.full)} of {len(rows)} settings had the full budget of {sweep.budget:,} decisions."]
     if count > 1:
         lines.append("Means and intervals (Student's t, 95 %) are over seeds, each with its best validation so far.")
+    rivals = [
+        f"{one.setting:03d}" for one in outcomes.full[1:] if not told_apart(outcomes.full[0], one, outcomes.metric)
+    ]
+    if rivals:
+        lines.append(
+            f"Setting {outcomes.full[0].setting:03d} cannot be told from {', '.join(rivals)}: the interval of the "
+            "differences, seed by seed, holds 0. More seeds tell more apart."
+        )
     lines += [f"setting {one.setting:03d} failed: {one.error}" for one in outcomes.settings if one.error is not None]
     for line in lines:
         console.print(line, style="dim", markup=False, soft_wrap=True)
@@ -214,6 +229,20 @@ def _fresh(instances: Sequence[Instance], seen: set[str]) -> list[Instance]:
             seen.add(instance.digest)
             fresh.append(instance)
     return fresh
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return the last parts of dotted names: two, or as many as tell one from the others."""
+
+    def cut(name: str, count: int) -> str:
+        return ".".join(name.split(".")[-count:])
+
+    found = []
+    for name in names:
+        lengths = range(min(2, name.count(".") + 1), name.count(".") + 2)
+        clear = (count for count in lengths if sum(cut(other, count) == cut(name, count) for other in names) == 1)
+        found.append(cut(name, next(clear)))
+    return found
 
 
 def _short(value: Any) -> str:

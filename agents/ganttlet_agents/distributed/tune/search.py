@@ -79,10 +79,12 @@ def search(
 
     trainable = tune.with_resources(setting, needs)
     state = str((folder / RAY).resolve())
-    if resume and tune.Tuner.can_restore(state):
+    restored = resume and tune.Tuner.can_restore(state) and any(Path(state).glob("experiment_state-*"))
+    if restored:
         tuner = tune.Tuner.restore(state, trainable, resume_errored=True)
     else:
-        tuner = tune.Tuner(trainable, tune_config=tune_config(sweep, folder), run_config=_run_config(folder))
+        tuner = tune.Tuner(trainable, tune_config=tune_config(sweep), run_config=_run_config(folder))
+    Halving.before = folder if restored else None
     Teller.on_rung, Teller.on_failure = staticmethod(on_rung), staticmethod(on_failure)
     with warnings.catch_warnings():
         # A rung is told again where Ray had not saved that it was told.
@@ -108,7 +110,7 @@ def check_needs(sweep: Sweep) -> dict[str, float]:
     return needs
 
 
-def tune_config(sweep: Sweep, folder: Path) -> tune.TuneConfig:
+def tune_config(sweep: Sweep) -> tune.TuneConfig:
     """Return how settings are proposed, and when they are stopped."""
     settings = sweep.settings
     seed = settings.sweep_seed
@@ -123,7 +125,6 @@ def tune_config(sweep: Sweep, folder: Path) -> tune.TuneConfig:
         max_concurrent_trials=settings.jobs,
         search_alg=OptunaSearch(Space(settings.distributions), metric="score", mode="min", sampler=sampler),
         scheduler=Halving(
-            str(folder.resolve()),
             time_attr="decisions",
             metric="score",
             mode="min",
@@ -156,14 +157,13 @@ def _name_of(trial: Any) -> str:
 class Halving(ASHAScheduler):  # type: ignore[misc]
     """ASHA that knows after a restart what was reported before, which Tune keeps of searchers but not of schedulers."""
 
-    def __init__(self, folder: str, **options: Any) -> None:
-        super().__init__(**options)
-        self._folder: str | None = folder
+    # Not a part of what Tune pickles: the sweep's folder, if it is one that is gone on with.
+    before: Path | None = None
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Take a trial in; before the first one, what earlier ones reported."""
-        if self._folder is not None:
-            folder, self._folder = Path(self._folder), None
+        folder, type(self).before = self.before, None
+        if folder is not None:
             for path in sorted((folder / SETTINGS).glob("*")):
                 record = read_record(path)
                 if record is not None:

@@ -32,7 +32,7 @@ class Job:
     Fields:
         sweep: the sweep.
         folder: its folder, as every node sees it.
-        home: the folder against which relative paths in settings are read.
+        home: the folder against which relative paths in settings are read, where a node has it.
         shell: the command under which training is known there, such as ``python train.py``.
     """
 
@@ -110,16 +110,19 @@ def train_setting(drawn: dict[str, Any], job: Job) -> None:
     """
     from ray import tune
 
-    os.chdir(job.home)
+    if Path(job.home).is_dir():
+        os.chdir(job.home)
     sweep, number = job.sweep, int(drawn[SETTING])
     values = {key: drawn[key] for key in sweep.settings.space}
     path = setting_path(Path(job.folder), number)
+    trial = tune.get_context().get_trial_id()
     record = read_record(path)
     if record is None or record["values"] != values:
         # Ray forgets what it drew since it last saved its state, if its program is killed.
         shutil.rmtree(path, ignore_errors=True)
-        record = {SETTING: number, "values": values, "trial": tune.get_context().get_trial_id(), "rungs": []}
-        write_record(path, record)
+        record = {SETTING: number, "values": values, "rungs": []}
+    record = {SETTING: number, "trial": trial, "values": values, "rungs": record["rungs"]}
+    write_record(path, record)
     try:
         _train(job, path, record)
     except InputError as error:
