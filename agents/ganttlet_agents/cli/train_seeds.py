@@ -131,7 +131,7 @@ def print_table_of(runs: Sequence[SeedRun]) -> None:
         ]
         for (run, last, best), value in zip(shown, values, strict=True)
     ]
-    title = f"best validation of {len(shown)} seeds"
+    title = f"best validation of {len(shown)} seed{'s' if len(shown) > 1 else ''}"
     if len(shown) > 1:
         found = Estimate(float(np.mean(values)), *bootstrap([values]), "seeds")
         seconds = seconds_text(float(np.mean([last["seconds"] for _, last, _ in shown])))
