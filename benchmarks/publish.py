@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import publish_allocation  # noqa: E402
 import publish_curves  # noqa: E402
+import publish_cluster  # noqa: E402
 import publish_evaluator  # noqa: E402
 import publish_memory  # noqa: E402
 import publish_programs  # noqa: E402
@@ -422,6 +423,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/benchmarks.md", "training_encoders"): training_encoders,
     ("docs/benchmarks.md", "training_peer"): training_peer,
     **publish_evaluator.regions(table),
+    **publish_cluster.regions(table),
     **publish_vm.regions(table),
     **publish_soc.regions(table),
     **publish_memory.regions(table),
