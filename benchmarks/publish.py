@@ -18,8 +18,8 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import publish_allocation  # noqa: E402
-import publish_curves  # noqa: E402
 import publish_cluster  # noqa: E402
+import publish_curves  # noqa: E402
 import publish_evaluator  # noqa: E402
 import publish_memory  # noqa: E402
 import publish_programs  # noqa: E402
