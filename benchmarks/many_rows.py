@@ -1,6 +1,6 @@
 """What a run of very many rows takes: time and memory of the process that runs it, of its files and of its readers.
 
-    python benchmarks/many_rows.py [--rows 1000000] [--backend local] [--jobs 1]
+    python benchmarks/many_rows.py [--rows 1000000] [--backend local] [--jobs 1] [--no-readers]
 
 A run has 200 seeds of five rules on as many generated 4x4 job shops as its rows need, a thousand rows each, and keeps
 no solutions. It and what reads it have a fresh process each.
@@ -24,10 +24,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ganttlet_agents.cli.evaluate import print_results
+from ganttlet_agents.distributed.backend import Backend
+from ganttlet_agents.distributed.connect import crew
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.report import write_report
 from ganttlet_agents.evaluation.results import ROWS, ResultFolder, load_results
@@ -58,7 +61,7 @@ def resident(field: str) -> float | None:
     return next((round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith(field)), None)
 
 
-def drive(folder: Path, rows: int, jobs: int) -> dict[str, Any]:
+def drive(folder: Path, rows: int, jobs: int, backend: Backend) -> dict[str, Any]:
     """Run a plan into a folder, and return what it took."""
     plan = plan_of(rows)
     start, peak, done = resident("VmRSS"), 0.0, 0
@@ -70,8 +73,10 @@ def drive(folder: Path, rows: int, jobs: int) -> dict[str, Any]:
             peak = max(peak, resident("VmHWM") or 0.0)
 
     begun = time.perf_counter()
-    kept = run(plan, ResultFolder(folder), provenance.command_line(), on_row, jobs=jobs, solutions=False)
-    seconds = time.perf_counter() - begun
+    with crew(backend, jobs):
+        how: dict[str, Any] = {"jobs": jobs, "backend": backend, "solutions": False}
+        kept = run(plan, ResultFolder(folder), provenance.command_line(), on_row, **how)
+        seconds = time.perf_counter() - begun
     assert len(kept) == done == plan.n_rows
     size = (folder / ROWS).stat().st_size
     whole = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -113,16 +118,18 @@ def read(folder: Path) -> dict[str, Any]:
 
 def fresh(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """Return what a function returns in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+    # Not a Pool: its processes may have no children, which is what workers are.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rounded to thousands")
-    parser.add_argument("--backend", choices=("local",), default="local")
+    parser.add_argument("--backend", choices=("local", "ray"), default="local")
     parser.add_argument("--jobs", type=int, default=1, help="processes that rows are spread over")
     parser.add_argument("--folder", type=Path, help="where the result folder is made; the temporary folder by default")
+    parser.add_argument("--no-readers", action="store_true", help="the run alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         result = {
@@ -131,8 +138,8 @@ def main() -> None:
             "commit": provenance.commit(),
             "load": [round(one, 1) for one in os.getloadavg()] if hasattr(os, "getloadavg") else None,
             "versions": provenance.versions(),
-            **fresh(drive, Path(name), options.rows, options.jobs),
-            **fresh(read, Path(name)),
+            **fresh(drive, Path(name), options.rows, options.jobs, Backend(options.backend)),
+            **({} if options.no_readers else fresh(read, Path(name))),
         }
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     found[f"{result['rows']:,} rows, backend {options.backend}, jobs {options.jobs}"] = result
