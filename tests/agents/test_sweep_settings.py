@@ -13,6 +13,7 @@ from ganttlet.core.errors import InputError
 from ganttlet_agents.cli import main
 from ganttlet_agents.cli.commands import parse
 from ganttlet_agents.config import config_names
+from ganttlet_agents.distributed import backend
 from ganttlet_agents.distributed.tune.space import Space, read_distribution
 from ganttlet_agents.distributed.tune.sweep import Sweep, read_sweep
 from ganttlet_agents.settings import build, plain
@@ -244,6 +245,15 @@ def test_a_mistake_on_the_command_line_is_one_line(name, capsys):
     # The whole tree of commands knows it by another name.
     assert main(["train", "tune", *words]) == 2
     assert capsys.readouterr().err == said
+
+
+def test_without_ray_the_extra_is_named(monkeypatch, capsys):
+    find = backend.find_spec
+    monkeypatch.setattr(backend, "find_spec", lambda name: None if name == "ray" else find(name))
+    sweep_of()
+    assert main(["tune", "mine.yaml"], within="train") == 2
+    assert "ganttlet[ray]" in capsys.readouterr().err
+    assert not Path("sweeps").exists()
 
 
 def test_help_tells_of_it(capsys):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import signal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 
 from ganttlet_agents.cli import main
 from ganttlet_agents.cli import tune as cli
+from ganttlet_agents.cli.commands import parse
 from ganttlet_agents.distributed.tune.outcome import FULL, Outcome, short_names, t_interval, told_apart
 from ganttlet_agents.distributed.tune.sweep import read_sweep
 from ganttlet_agents.evaluation.results import load_results
@@ -185,7 +187,17 @@ def test_an_interrupted_sweep_goes_on_to_the_same_end(whole, monkeypatch, capsys
         assert timesteps(run) == timesteps(path)
         assert same_weights(run, path)
     # A sweep that is over is only reported again,
+    capsys.readouterr()
     assert tune("--resume", str(folder)) == 0
+    told = capsys.readouterr().out
+    # What is printed is a command that trains the best setting, by a seed of its own.
+    best = results_of(folder)[0]
+    assert f"train setting {best['setting']:03d} anew, by a seed that did not choose it:" in told
+    words = shlex.split(told.splitlines()[-1])
+    assert words[:2] == ["ganttlet", "train"]
+    assert parse(words[2:], "train").settings() == read_sweep("tiny.yaml", {}).config(best["values"], 2)
+    full = sum(one["state"] == "full budget" for one in results_of(folder))
+    assert f"{full} of 3 settings had the full budget of 432 decisions." in told
     assert results_of(folder) == results_of(other)
     # also if Ray was killed before it saved anything of it.
     for path in folder.glob("ray/experiment_state*"):
@@ -224,16 +236,22 @@ def test_a_setting_that_fails_says_why_and_fails_alone(capsys):
     failed = [one for one in results_of(folder) if one["state"] == "failed"]
     assert [one["values"] for one in failed] == [{"ppo.group": 2, "ppo.n_envs": 5}] * len(failed)
     assert 0 < len(failed) < 4
+    told, number = capsys.readouterr(), f"{failed[0]['setting']:03d}"
+    assert f"setting {number}  {failed[0]['error']}\n" in told.err
+    assert f"Setting {number} failed: {failed[0]['error']}\n" in told.out
+    assert "A single seed does not tell settings apart." in told.out
     assert "group: expected a divisor of n_envs, 5, got 2" in failed[0]["error"]
-    assert f"setting {failed[0]['setting']:03d}  {failed[0]['error']}" in capsys.readouterr().err
     assert {one["low"] for one in results_of(folder)} == {None}
 
 
 def test_nothing_is_left_of_a_sweep_that_no_node_can_run(capsys):
-    write(params={**SWEEP["params"], "threads": 4096})
+    fixed = {"env_kwargs": {"instance": "ft06"}, "validation.groups": {}, "threads": 4096}
+    write(params={**{key: SWEEP["params"][key] for key in ("network", "validation.count")}, **fixed})
     before = sorted(Path().rglob("*"))
     assert tune("tiny.yaml") == 2
-    assert "a training takes 4096 CPU (threads, device), which no node of the cluster has" in capsys.readouterr().err
+    note, error = capsys.readouterr().err.splitlines()
+    assert note == "note: the instances are fixed, so settings are compared on the training instances themselves"
+    assert "a training takes 4096 CPU (threads, device), which no node of the cluster has" in error
     assert sorted(Path().rglob("*")) == before
 
 

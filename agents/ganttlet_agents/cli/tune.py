@@ -83,6 +83,9 @@ class Tune:
         # What would fail in every trial is said here.
         trainer = Trainer(replace(config, device="cpu"))
         console, lines = make_console(), make_console(stderr=True)
+        if config.validates_on_training:
+            note = "note: the instances are fixed, so settings are compared on the training instances themselves"
+            lines.print(note, markup=False, soft_wrap=True)
         with connected(backend):
             search.check_needs(sweep)
             folder = self.resume or _new_folder(sweep, self.log_folder / family, self.name or sweep.name, exact)

@@ -152,44 +152,53 @@ def save(outcomes: Outcomes, folder: Path, objective: str) -> None:
 
 
 def print_outcomes(console: Console, outcomes: Outcomes, objective: str) -> None:
-    """Print the table and what is to be known of it."""
-    sweep, gaps = outcomes.sweep, outcomes.metric == "gap"
-    metric: Any = outcomes.metric
-    title = "gap %" if gaps else f"mean {objective}"
-    rows = [
-        (
-            f"{one.setting:03d}",
-            *(_short(one.values.get(key)) for key in sweep.settings.space),
-            f"{one.decisions:,}",
-            number(one.mean, metric),
-            "–" if one.low is None else f"{number(one.low, metric)} … {number(one.high, metric)}",
-            " ".join(number(seed[metric], metric) for seed in one.seeds),
-            one.state,
-        )
-        for one in outcomes.settings
-    ]
-    count = len(sweep.settings.seeds)
+    """Print how the settings did, what they are, and what is to be known of it."""
+    sweep, metric = outcomes.sweep, outcomes.metric
+    unit: Any = metric
+    count, settings = len(sweep.settings.seeds), outcomes.settings
     print_texts(
         console,
-        f"{sweep.name}: validation {'gap' if gaps else objective} of {len(rows)} settings, {count} "
+        f"{sweep.name}: validation {'gap' if metric == 'gap' else objective} of {len(settings)} settings, {count} "
         f"seed{'s' if count > 1 else ''} each",
-        ("setting", *short_names(list(sweep.settings.space)), "decisions", title, "95 %", "seeds", "state"),
-        rows,
+        ("setting", "gap %" if metric == "gap" else f"mean {objective}", "95 %", "by seed", "decisions", "state"),
+        [
+            (
+                f"{one.setting:03d}",
+                number(one.mean, unit),
+                "–" if one.low is None else f"{number(one.low, unit)} … {number(one.high, unit)}",
+                " ".join(number(seed[metric], unit) for seed in one.seeds),
+                f"{one.decisions:,}",
+                one.state,
+            )
+            for one in settings
+        ],
     )
-    lines = [f"{len(outcomes.full)} of {len(rows)} settings had the full budget of {sweep.budget:,} decisions."]
-    if count > 1:
-        lines.append("Means and intervals (Student's t, 95 %) are over seeds, each with its best validation so far.")
-    rivals = [
-        f"{one.setting:03d}" for one in outcomes.full[1:] if not told_apart(outcomes.full[0], one, outcomes.metric)
-    ]
-    if rivals:
-        lines.append(
-            f"Setting {outcomes.full[0].setting:03d} cannot be told from {', '.join(rivals)}: the interval of the "
-            "differences, seed by seed, holds 0. More seeds tell more apart."
-        )
-    lines += [f"setting {one.setting:03d} failed: {one.error}" for one in outcomes.settings if one.error is not None]
-    for line in lines:
+    print_texts(
+        console,
+        "their values",
+        ("setting", *short_names(list(sweep.settings.space))),
+        [(f"{one.setting:03d}", *(_short(one.values.get(key)) for key in sweep.settings.space)) for one in settings],
+    )
+    for line in _notes(outcomes):
         console.print(line, style="dim", markup=False, soft_wrap=True)
+
+
+def _notes(outcomes: Outcomes) -> list[str]:
+    """Return the sentences under the tables."""
+    sweep, full = outcomes.sweep, outcomes.full
+    lines = [f"{len(full)} of {len(outcomes.settings)} settings had the full budget of {sweep.budget:,} decisions."]
+    if len(sweep.settings.seeds) == 1:
+        lines.append("A single seed does not tell settings apart.")
+    else:
+        lines.append("Means and intervals (Student's t, 95 %) are over seeds, each with its best validation so far.")
+        rivals = [f"{one.setting:03d}" for one in full[1:] if not told_apart(full[0], one, outcomes.metric)]
+        if rivals:
+            lines.append(
+                f"Setting {full[0].setting:03d} cannot be told from {', '.join(rivals)}: the interval of the "
+                "differences, seed by seed, holds 0. More seeds tell more apart."
+            )
+    failed = [one for one in outcomes.settings if one.error is not None]
+    return lines + [f"Setting {one.setting:03d} failed: {one.error}" for one in failed]
 
 
 def evaluate(outcomes: Outcomes, folder: Path, task: Task) -> Results:
