@@ -23,7 +23,7 @@ except ImportError:
 if TYPE_CHECKING:
     from ganttlet_agents.training.config import TrainConfig
     from ganttlet_agents.training.folder import RunFolder
-    from ganttlet_agents.training.loop import OnStatus
+    from ganttlet_agents.training.loop import OnStatus, Trainer
 
 DEFAULT_PRESET = "quick"
 # Flags that change a preset's settings, params before those that go over them.
@@ -37,7 +37,10 @@ OVERRIDES = (
     "save_freq",
     "device",
     "threads",
+    "workers",
 )
+# Flags that a setting of another name stands for.
+SETTINGS = {"workers": "rollout_workers"}
 NEEDED = ("torch", "safetensors", "stable-baselines3", "tensorboard")
 
 
@@ -69,6 +72,8 @@ class Train:
     """auto, cpu or cuda."""
     threads: int | None = None
     """Threads of PyTorch."""
+    workers: int | None = None
+    """Workers of RLlib that play the decisions of ppo, on this machine or a Ray cluster; -p rollout_workers=…."""
     log_folder: Annotated[Path, arg(aliases=["-f"])] = Path("runs")
     """Folder of the run folders."""
     name: str | None = None
@@ -88,9 +93,10 @@ class Train:
         resumed, config, name = self._open() if self.resume is not None else self._new()
         if self.export_sb3 is not None and config.algorithm != "ppo":
             raise InputError(f"--export-sb3: needs algorithm ppo, the run's is {config.algorithm}")
+        if self.export_sb3 is not None and config.rollout_workers is not None:
+            raise InputError("--export-sb3: Stable-Baselines3 has no part in a run with rollout_workers; leave it out")
         # Imported here, after the settings are known to be sound: PyTorch takes seconds.
         from ganttlet_agents.training.folder import RunFolder, check_name
-        from ganttlet_agents.training.loop import Trainer
 
         family, exact = check_env(config), self.name is not None
         if resumed is None:
@@ -99,9 +105,8 @@ class Train:
         if config.validates_on_training:
             text = "note: the instances are fixed, so validation plays the training instances themselves"
             make_console(stderr=True).print(text, markup=False, soft_wrap=True)
-        with _display(self.progress) as on_status:
+        with _display(self.progress) as on_status, _trainer(config, on_status, resumed) as trainer:
             # The folder is made when nothing in the settings can fail any more.
-            trainer = Trainer(config, on_status, resumed)
             folder = resumed or RunFolder.new(self.log_folder, family, name, exact, config)
             signal = trainer.run(folder)
         console.print(f"run: {folder.path}", markup=False, soft_wrap=True)
@@ -148,7 +153,7 @@ class Train:
         given = [flag for flag in OVERRIDES if getattr(self, flag) not in (None, ())]
         for flag in given:
             if flag not in ("env_kwargs", "params"):
-                data[flag] = getattr(self, flag)
+                data[SETTINGS.get(flag, flag)] = getattr(self, flag)
         flags = ", ".join(f"--{flag.replace('_', '-')}" for flag in given)
         try:
             config = build(TrainConfig, data, f"{label} with {flags}" if given else source)
@@ -226,6 +231,20 @@ def _put(data: dict[str, Any], path: str, value: Any) -> None:
         data[part] = dict(inner)
         data = data[part]
     data[last] = value
+
+
+@contextmanager
+def _trainer(config: TrainConfig, on_status: OnStatus, resumed: RunFolder | None) -> Iterator[Trainer]:
+    """Give the trainer of a run, with its workers if it has any."""
+    if config.rollout_workers is not None:
+        from ganttlet_agents.distributed import rllib
+
+        with rllib.trainer(config, on_status, resumed) as trainer:
+            yield trainer
+        return
+    from ganttlet_agents.training.loop import Trainer
+
+    yield Trainer(config, on_status, resumed)
 
 
 @contextmanager
