@@ -1,7 +1,10 @@
 """A training fed by RLlib's workers: what is trained on, the update, and the run around it."""
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,3 +244,12 @@ def test_too_many_workers_are_refused(ray_here):
     refused = pytest.raises(InputError, match="rollout_workers: 4 need a core each, the cluster has 2 in all")
     with refused, rllib.trainer(config(4)):
         pass
+
+
+@pytest.mark.long
+def test_a_training_outlives_a_node():
+    """In a process of its own, since this one is part of a cluster already."""
+    program = Path(__file__).with_name("losing_a_node.py")
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "until both workers played again" in done.stdout
