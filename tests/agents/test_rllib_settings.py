@@ -7,6 +7,7 @@ import pytest
 from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet_agents.distributed import rllib
 from ganttlet_agents.training.loop import Trainer
+from ganttlet_agents.training.task import Task
 from runs import BASE, config_of
 
 REFUSED = {
@@ -45,8 +46,9 @@ def test_no_run_with_workers_trains_without_them():
 
 
 def test_fixed_instances_are_facts_of_a_node():
-    settings = config_of("ppo", env_kwargs={"instances": ["ft06", "la01"]}, rollout_workers=1)
-    facts = rllib.instance_facts(settings)
+    task = Task(config_of("ppo", env_kwargs={"instances": ["ft06", "la01"]}, rollout_workers=1))
+    facts = rllib.instance_facts("job_shop", task.fixed)
     assert list(facts) == ["instance ft06", "instance la01"]
     assert len(set(facts.values())) == 2
-    assert rllib.instance_facts(config_of("ppo", rollout_workers=1)) == {}
+    assert Task(config_of("ppo", env_kwargs={"instance": "ft06"})).fixed == ["ft06"]
+    assert Task(config_of("ppo")).fixed == []

@@ -240,6 +240,28 @@ def test_a_run_stops_and_goes_on(ray_here, tmp_path):
         torch.testing.assert_close(logits(obs), loaded.network(obs), **EXACT)
 
 
+def test_workers_play_what_follows_a_warm_start(ray_here, tmp_path):
+    """The learner is made when the stage begins, and goes on from the weights that were imitated."""
+    settings = config_of("both", rollout_workers=0, device="cpu")
+    starts = []
+
+    def on_status(status):
+        if status.stage == "imitation":
+            starts[:] = [trainer.network.state_dict()["value.0.weight"].clone()]
+        elif len(starts) == 1:
+            starts.append(trainer._learner._module.network.state_dict()["value.0.weight"].clone())
+
+    with rllib.trainer(settings, on_status) as trainer:
+        folder = RunFolder.new(tmp_path, "job_shop", "run", True, settings)
+        assert trainer.run(folder) is None
+    rows = progress(folder)
+    assert [row["stage"] for row in rows] == sorted(row["stage"] for row in rows)
+    assert rows[-1]["stage"] == "ppo"
+    # Adam's first steps are of the learning rate's length at most.
+    moved = (starts[1] - starts[0]).abs().max()
+    assert 0 < moved < 0.01
+
+
 def test_too_many_workers_are_refused(ray_here):
     refused = pytest.raises(InputError, match="rollout_workers: 4 need a core each, the cluster has 2 in all")
     with refused, rllib.trainer(config(4)):

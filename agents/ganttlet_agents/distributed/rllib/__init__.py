@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -46,13 +46,15 @@ def trainer(
     from ganttlet_agents.distributed.connect import cluster_cpus, connected
     from ganttlet_agents.distributed.identity import check_nodes
     from ganttlet_agents.training.loop import Trainer
+    from ganttlet_agents.training.task import Task
 
     workers = config.rollout_workers
     assert workers is not None
     with connected(backend, max(workers, os.cpu_count() or 1)), ExitStack() as after:
         if workers > cluster_cpus():
             raise InputError(f"rollout_workers: {workers} need a core each, the cluster has {cluster_cpus()} in all")
-        check_nodes(partial(instance_facts, config))
+        task = Task(config)
+        check_nodes(partial(instance_facts, task.family.name, task.fixed))
 
         def learner(task: Task, network: GraphPolicy, scale: float) -> Learner:
             from ganttlet_agents.distributed.rllib.learner import RLlibLearner
@@ -91,15 +93,12 @@ def check(config: TrainConfig) -> None:
             raise InputError(f"{name}: {found} does not go with rollout workers; expected {expected}")
 
 
-def instance_facts(config: TrainConfig) -> Mapping[str, str]:
-    """Return name -> digest of the fixed instances that are trained on, as this machine resolves them."""
+def instance_facts(family: str, specs: Sequence[Any]) -> Mapping[str, str]:
+    """Return name -> digest of fixed instances, as this machine resolves them."""
     from ganttlet.core.family import get_family
-    from ganttlet_agents.cli.train import check_env
 
-    family = get_family(check_env(config))
-    given: list[Any] = [config.env_kwargs.get("instance"), *(config.env_kwargs.get("instances") or ())]
-    facts = {}
-    for number, spec in enumerate(one for one in given if one is not None):
-        name = spec if isinstance(spec, str) else str(number)
-        facts[f"instance {name}"] = family.resolve(spec).digest
-    return facts
+    resolve = get_family(family).resolve
+    return {
+        f"instance {spec if isinstance(spec, str) else number}": resolve(spec).digest
+        for number, spec in enumerate(specs)
+    }

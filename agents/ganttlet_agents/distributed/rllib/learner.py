@@ -44,9 +44,13 @@ class RLlibLearner:
         task: what is trained on; its configuration says how.
         network: the network to train, whose weights are where training begins.
         scale: factor on rewards.
+
+    Attributes:
+        rollout_seconds: what the last iteration took until its decisions were here.
     """
 
     name = "ppo"
+    rollout_seconds = 0.0
 
     def __init__(self, task: Task, network: GraphPolicy, scale: float) -> None:
         self.config, self.network = task.config.ppo, network
@@ -71,6 +75,7 @@ class RLlibLearner:
                 raise InputError(
                     f"rollout_workers: none has played a decision for {PATIENCE:g} s; are there nodes left?"
                 )
+        self.rollout_seconds = learner.began - begun
         self.network.load_state_dict(self._module.network.state_dict())
         told = dict(learner.told)
         self.timesteps += int(told.pop("decisions"))
@@ -124,7 +129,7 @@ def settings(task: Task, network: GraphPolicy, scale: float) -> Settings:
     """Return RLlib's settings of a run."""
     run, ppo = task.config, task.config.ppo
     workers = run.rollout_workers or 0
-    seed = task.seed_of(0)
+    device = next(network.parameters()).device
     return (
         Settings()
         .environment(f"ganttlet:{run.env}", env_config={**run.env_kwargs, "copy": False})
@@ -139,7 +144,8 @@ def settings(task: Task, network: GraphPolicy, scale: float) -> Settings:
         )
         .learners(
             num_learners=0,
-            num_gpus_per_learner=int(next(network.parameters()).device.type == "cuda"),
+            num_gpus_per_learner=int(device.type == "cuda"),
+            local_gpu_idx=device.index or 0,
             learner_class=GraphUpdate,
             learner_connector=partial(
                 _pipeline, gae_lambda=ppo.gae_lambda, scale=scale, at_once=max(ppo.batch_size, ppo.n_envs)
@@ -164,7 +170,7 @@ def settings(task: Task, network: GraphPolicy, scale: float) -> Settings:
             grad_clip_by="global_norm",
         )
         .fault_tolerance(restart_failed_env_runners=True)
-        .debugging(seed=seed, log_level="ERROR")
+        .debugging(seed=task.seed_of(0), log_level="ERROR")
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ class GraphUpdate(PPOTorchLearner):  # type: ignore[misc]
     Attributes:
         rng: draws the minibatches.
         told: what the last update logged; with ``decisions``, the number of those trained on.
+        began: when the last update began, on the monotonic clock.
         finished: (return, length) of the episodes that ended in the last rollout, in the environment's own rewards.
     """
 
@@ -44,7 +46,7 @@ class GraphUpdate(PPOTorchLearner):  # type: ignore[misc]
         """Build the module and its optimiser."""
         super().build()
         self.rng = np.random.default_rng(self.config.learner_config_dict["seed"])
-        self.told, self.finished = {}, []
+        self.told, self.finished, self.began = {}, [], 0.0
         self._clip, self._entropy, self._over = 0.0, 0.0, False
         self._seen: dict[str, list[float]] = {}
 
@@ -94,6 +96,11 @@ class GraphUpdate(PPOTorchLearner):  # type: ignore[misc]
         spread = float(targets.var())
         explained = 1.0 - float((targets - values).var()) / spread if spread > 0 else float("nan")
         self.told = {**means, "explained_variance": explained, "decisions": len(highest)}
+
+    def before_gradient_based_update(self, *, timesteps: Any) -> None:
+        """Note that the rollout is here."""
+        super().before_gradient_based_update(timesteps=timesteps)
+        self.began = time.monotonic()
 
     def compute_loss_for_module(
         self, *, module_id: str, config: Any, batch: Mapping[str, Any], fwd_out: Mapping[str, Tensor]
