@@ -273,6 +273,11 @@ MISTAKES = {
         "encoder 'attention': 600 nodes",
     ),
     "index": ((*TINY, "--env-kwargs", "observation:graph", "static:index"), "static='observe'"),
+    "export of a run with workers": (
+        (*TINY, "--workers", "1", "--export-sb3", "x.zip"),
+        "--export-sb3: Stable-Baselines3 has no part in a run with rollout_workers",
+    ),
+    "workers": ((*TINY, "--workers", "-1"), "preset tiny with --workers: rollout_workers: expected at least 0, got -1"),
     "export": ((*TINY, "-p", "algorithm=self_labelling", "--export-sb3", "x.zip"), "--export-sb3: needs algorithm ppo"),
     "warm start": ((*TINY, "-p", "warm_start_from=none/where"), "policy 'none/where': no checkpoint there"),
     "resume": (("--resume", "runs/none"), "config.yaml: cannot be read"),

@@ -27,7 +27,7 @@ except ImportError:
 if TYPE_CHECKING:
     from ganttlet_agents.training.config import TrainConfig
     from ganttlet_agents.training.folder import RunFolder
-    from ganttlet_agents.training.loop import OnStatus
+    from ganttlet_agents.training.loop import OnStatus, Trainer
 
 DEFAULT_PRESET = "quick"
 # Flags that change a preset's settings, params before those that go over them.
@@ -41,7 +41,10 @@ OVERRIDES = (
     "save_freq",
     "device",
     "threads",
+    "workers",
 )
+# Flags that a setting of another name stands for.
+SETTINGS = {"workers": "rollout_workers"}
 NEEDED = ("torch", "safetensors", "stable-baselines3", "tensorboard")
 
 
@@ -68,7 +71,8 @@ class Train:
     seeds: tuple[str, ...] = ()
     """Seeds instead of one: numbers separated by commas or spaces, or a range such as 0..4; a run for each."""
     backend: str = "local"
-    """Where the runs of --seeds are done: local, one after another; ray or ray:HOST:PORT, side by side on a cluster."""
+    """Where the runs of --seeds are done: local, one after another; ray or ray:HOST:PORT, side by side on a cluster,
+    which may also be that of --workers."""
     eval_freq: int | None = None
     """Decisions between validations."""
     save_freq: int | None = None
@@ -77,6 +81,8 @@ class Train:
     """auto, cpu or cuda."""
     threads: int | None = None
     """Threads of PyTorch."""
+    workers: int | None = None
+    """Workers of RLlib that play the decisions of ppo, on this machine or a Ray cluster; -p rollout_workers=…."""
     log_folder: Annotated[Path, arg(aliases=["-f"])] = Path("runs")
     """Folder of the run folders."""
     name: str | None = None
@@ -97,25 +103,25 @@ class Train:
         backend = read_backend(self.backend)
         if self.seeds:
             return self._run_seeds(config, name, backend)
-        if backend.ray:
+        if backend.ray and config.rollout_workers is None:
             raise InputError(
                 f"--backend {backend}: needs --seeds, a run for each side by side, or --workers, one run fed by remote "
                 "rollout workers"
             )
         if self.export_sb3 is not None and config.algorithm != "ppo":
             raise InputError(f"--export-sb3: needs algorithm ppo, the run's is {config.algorithm}")
+        if self.export_sb3 is not None and config.rollout_workers is not None:
+            raise InputError("--export-sb3: Stable-Baselines3 has no part in a run with rollout_workers; leave it out")
         # Imported here, after the settings are known to be sound: PyTorch takes seconds.
         from ganttlet_agents.training.folder import RunFolder, check_name
-        from ganttlet_agents.training.loop import Trainer
 
         family, exact = check_env(config), self.name is not None
         if resumed is None:
             check_name(self.log_folder, family, name, exact)
         console = make_console()
         _note_instances(config)
-        with _display(self.progress) as on_status:
+        with _display(self.progress) as on_status, _trainer(config, on_status, resumed, backend) as trainer:
             # The folder is made when nothing in the settings can fail any more.
-            trainer = Trainer(config, on_status, resumed)
             folder = resumed or RunFolder.new(self.log_folder, family, name, exact, config)
             signal = trainer.run(folder)
         console.print(f"run: {folder.path}", markup=False, soft_wrap=True)
@@ -138,6 +144,10 @@ class Train:
                 raise InputError(f"--seeds and {flag} are both given; expected one of them")
         if self.export_sb3 is not None:
             raise InputError("--export-sb3: writes the zip of one run; leave it out with --seeds")
+        if config.rollout_workers is not None:
+            raise InputError(
+                "--seeds: runs for several seeds have no --workers (rollout_workers); leave one of them out"
+            )
         seeds = typed_seeds(self.seeds)
         for seed in seeds:
             training_seed(seed)
@@ -157,7 +167,7 @@ class Train:
         from ganttlet_agents.training.folder import RunFolder
 
         assert self.resume is not None
-        own = {"resume", "progress", "export_sb3"}
+        own = {"resume", "progress", "export_sb3", "backend"}
         for field in fields(self):
             if field.name not in own and getattr(self, field.name) != field.default:
                 flag = "the family" if field.name == "family" else f"--{field.name.replace('_', '-')}"
@@ -182,7 +192,7 @@ class Train:
         given = [flag for flag in OVERRIDES if getattr(self, flag) not in (None, ())]
         for flag in given:
             if flag not in ("env_kwargs", "params"):
-                data[flag] = getattr(self, flag)
+                data[SETTINGS.get(flag, flag)] = getattr(self, flag)
         flags = ", ".join(f"--{flag.replace('_', '-')}" for flag in given)
         try:
             config = build(TrainConfig, data, f"{label} with {flags}" if given else source)
@@ -254,6 +264,23 @@ def _pair(text: str, sign: str, flag: str) -> tuple[str, Any]:
     if not found or not key:
         raise InputError(f"{flag}: {text!r}; expected key{sign}value")
     return key, read_yaml(f"value: {value}", flag)["value"]
+
+
+@contextmanager
+def _trainer(
+    config: TrainConfig, on_status: OnStatus, resumed: RunFolder | None, backend: Backend
+) -> Iterator[Trainer]:
+    """Give the trainer of a run, with its workers, on Ray wherever that is, if it has any."""
+    if config.rollout_workers is not None:
+        from ganttlet_agents.distributed import rllib
+
+        where = backend if backend.ray else rllib.THIS_MACHINE
+        with rllib.trainer(config, on_status, resumed, where) as trainer:
+            yield trainer
+        return
+    from ganttlet_agents.training.loop import Trainer
+
+    yield Trainer(config, on_status, resumed)
 
 
 @contextmanager

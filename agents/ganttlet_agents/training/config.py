@@ -271,6 +271,9 @@ class TrainConfig:
     """auto, cpu or cuda."""
     threads: int | None = None
     """Threads of PyTorch; none: its own choice."""
+    rollout_workers: int | None = None
+    """Workers of RLlib that play the decisions of ppo, each with n_envs / workers environments, a core of its own and
+    on any machine of a Ray cluster; 0: RLlib in the run's own process; none: no RLlib."""
     compile: bool = False
     """Run the network through torch.compile."""
 
@@ -284,6 +287,7 @@ class TrainConfig:
         check_choice("algorithm", self.algorithm, ALGORITHMS)
         training_seed(self.seed)
         _check_least(self, 1, "n_timesteps", "eval_freq", "save_freq", "threads")
+        _check_least(self, 0, "rollout_workers")
         _check_above(self, "time_limit", "temperature", "reward_scale", finite=True)
         if not 0 < self.warm_start_share < 1:
             raise InputError(f"warm_start_share: expected a number between 0 and 1, got {self.warm_start_share}")

@@ -77,6 +77,8 @@ class Status:
 
 
 OnStatus = Callable[[Status], None]
+MakePPO = Callable[[Task, GraphPolicy, float], Learner]
+"""Task, network and reward scale -> the learner of a stage of PPO."""
 
 
 class Trainer:
@@ -86,15 +88,22 @@ class Trainer:
         config: the settings.
         on_status: called after every update.
         resume: the folder of a run to go on with, whose settings these are.
+        ppo: makes the learner of PPO where decisions are played elsewhere, as ``rollout_workers`` asks for.
 
     Raises:
         InputError: for settings that cannot be trained with, or a state that is missing, damaged or of other settings.
     """
 
     def __init__(
-        self, config: TrainConfig, on_status: OnStatus = lambda status: None, resume: RunFolder | None = None
+        self,
+        config: TrainConfig,
+        on_status: OnStatus = lambda status: None,
+        resume: RunFolder | None = None,
+        ppo: MakePPO | None = None,
     ) -> None:
-        self.config, self.on_status = config, on_status
+        self.config, self.on_status, self._ppo = config, on_status, ppo
+        if (config.rollout_workers is None) != (ppo is None):
+            raise InputError("rollout_workers: this trainer has none; make it with ganttlet_agents.distributed.rllib")
         saved = None
         if resume is not None and (resume.begun or has_state(resume.checkpoints)):
             saved = load_state(resume.checkpoints)
@@ -177,6 +186,8 @@ class Trainer:
     def _make(self, stage: int) -> Learner:
         kind, config = self.stages[stage][0], self.config
         args = (self.task, self.network, self.compiled)
+        if kind == "ppo" and self._ppo is not None:
+            return self._ppo(self.task, self.network, self.book.scale)
         if kind == "ppo":
             return PPOLearner(*args, config.ppo, self.book.scale)
         if kind == "self_labelling":
@@ -305,7 +316,8 @@ class Trainer:
     def export(self, path: str | Path) -> None:
         """Write Stable-Baselines3's own zip, which holds pickles; raises InputError where the run is not PPO's."""
         if not isinstance(self._learner, PPOLearner):
-            raise InputError(f"export: Stable-Baselines3's zip needs algorithm ppo, the run is at {self._learner.name}")
+            stage = self._learner.name if self._ppo is None else f"{self._learner.name} with rollout_workers"
+            raise InputError(f"export: Stable-Baselines3's zip needs algorithm ppo, the run is at {stage}")
         self._learner.export(str(path))
 
     def _save(self) -> None:

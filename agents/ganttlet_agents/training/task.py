@@ -60,6 +60,12 @@ class Task:
         self.minimise = self.family.objectives[self.objective].sense == "min"
         self.generator: Mapping[str, Any] | None = self._sources.get("generator")
 
+    @property
+    def fixed(self) -> list[Any]:
+        """The fixed instances that are trained on, as the settings name them; none where they are generated."""
+        given = self._sources.get("instances") or [self._sources.get("instance")]
+        return [spec for spec in given if spec is not None]
+
     def make(self, rows: int, mode: str, instances: list[Any] | None = None) -> BatchEnv:
         """Return a batch of ``rows`` that hands out live buffers; of given instances, or the run's own."""
         sources = {"instances": instances} if instances is not None else self._sources
@@ -101,8 +107,7 @@ class Task:
         if not groups and self.generator is not None:
             groups = {"": dict(self.generator)}
         if not groups:
-            given = self._sources.get("instances") or [self._sources.get("instance")]
-            fixed = [self.family.resolve(spec) for spec in given if spec is not None]
+            fixed = [self.family.resolve(spec) for spec in self.fixed]
             return {"": fixed or self._default_instances()}
         found: dict[str, list[Instance]] = {}
         at = 0
