@@ -77,6 +77,27 @@ def many_rows(table: Table) -> str:
     return f"{table(head, rows)}\n\n{' '.join(dict.fromkeys(made(one) for one in notes))}"
 
 
+def rllib(table: Table) -> str:
+    """Return decisions per second of PPO on both paths."""
+    result = load("rllib")
+    rows = []
+    for found in result["rows"]:
+        workers = found["workers"]
+        path = found["path"] if workers is None else f"{found['path']}, {workers} worker{'' if workers == 1 else 's'}"
+        share = f"{100 * found['share of the rollout']:.0f}" if "share of the rollout" in found else "–"
+        spread = f"{found['least']:,} … {found['most']:,}"
+        first = found["seconds until the first update"]
+        rows.append([path, f"{found['decisions/s']:,}", spread, found["updates"], share, f"{first:.1f}"])
+    head = ["path", "decisions/s", "least … most", "updates", "rollout, % of an update", "s until the first update"]
+    ppo = ", ".join(f"{name} {value}" for name, value in result["ppo"].items())
+    beside = f", load {result['load_before'][0]:.1f}" if result.get("load_before") else ""
+    return (
+        f"{table(head, rows)}\n\n"
+        f"Preset `{result['preset']}` ({ppo}); medians over updates, rollout and training. Workers speed up the "
+        f"rollout alone. Made by `{result['command']}` on {result['device']}{beside}."
+    )
+
+
 def cost_model(table: Table) -> str:
     """Return what 10^6 instances x 20 methods take, by family, and where the driver is full."""
     backends = load("backends")
@@ -120,5 +141,6 @@ def regions(table: Table) -> dict[tuple[str, str], Callable[[], str]]:
         (PAGE, "same_rows"): lambda: same_rows(table),
         (PAGE, "ray_overhead"): lambda: overhead(table),
         (PAGE, "many_rows"): lambda: many_rows(table),
+        (PAGE, "rllib"): lambda: rllib(table),
         (PAGE, "cost_model"): lambda: cost_model(table),
     }

@@ -174,10 +174,13 @@ def test_a_backend_without_seeds_is_refused(capsys, monkeypatch):
     assert "--workers" in message
 
 
-def test_resuming_takes_neither(capsys):
-    for words in (("--seeds", "0"), ("--backend", "ray")):
-        assert main(["--resume", "runs/none", *words], within="train") == 2
-        assert f"--resume goes on with the run's own settings; leave {words[0]} out" in capsys.readouterr().err
+def test_resuming_takes_no_seeds(capsys):
+    assert main(["--resume", "runs/none", "--seeds", "0"], within="train") == 2
+    assert "--resume goes on with the run's own settings; leave --seeds out" in capsys.readouterr().err
+
+
+def test_seeds_and_workers_are_refused_together(capsys):
+    assert "leave one of them out" in refused(capsys, "--seeds", "0..1", "--workers", "2")
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
