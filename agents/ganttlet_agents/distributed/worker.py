@@ -89,11 +89,11 @@ class EvaluationWorker:
                 return
             if attempt is None:
                 if timed:
-                    yield [*done, (job.index, None)]
-                    done, sent = [], time.perf_counter()
+                    yield [(job.index, None)]
                 attempt = self.station.solve(job)
             done.append((job.index, replace(attempt, device=provenance.device())))
-            if time.perf_counter() - sent > FLUSH_SECONDS:
+            # One that is timed must not wait for the next one to be loaded.
+            if timed or time.perf_counter() - sent > FLUSH_SECONDS:
                 yield done
                 done, sent = [], time.perf_counter()
         if done:
