@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -97,7 +98,8 @@ def test_a_method_that_a_node_lacks_is_told(driver, monkeypatch, tmp_path):
         Setup("knitting", (), "", {}).facts()
 
 
-def test_a_timed_row_is_answered_before_the_next_one_is_loaded(driver):
+def test_a_timed_row_is_answered_before_the_next_one_is_loaded(driver, monkeypatch):
+    monkeypatch.setattr("ganttlet_agents.distributed.worker.SHARD_SECONDS", 600.0)
     (entry,) = load_instances(adhoc_suite(["job_shop:ft06"]))
     digest = entry.instance.digest
     (driver / "instance.json").write_text("")
@@ -114,3 +116,28 @@ def test_a_timed_row_is_answered_before_the_next_one_is_loaded(driver):
     assert said[2][2] - said[1][2] >= 0.2
     untimed = [answer for answer in worker.attempt(jobs, contents, False)]
     assert sorted(index for answer in untimed for index, _ in answer) == [0, 1]
+
+
+def test_a_broken_installation_on_a_node_is_told_in_one_line(driver, monkeypatch):
+    ray = ModuleType("ray")
+    ray.get_runtime_context = lambda: SimpleNamespace(get_node_id=lambda: "f00")
+    monkeypatch.setitem(sys.modules, "ray", ray)
+
+    def facts(setup):
+        raise ModuleNotFoundError("No module named 'yaml'")
+
+    monkeypatch.setattr(Setup, "facts", facts)
+    node, error = EvaluationWorker(Setup("job_shop", (), str(driver), {})).begin()
+    assert node == "f00"
+    assert isinstance(error, InputError)
+    assert str(error) == "ModuleNotFoundError: No module named 'yaml'"
+
+
+def test_what_a_worker_does_not_reach_in_time_is_left(driver, monkeypatch):
+    monkeypatch.setattr("ganttlet_agents.distributed.worker.SHARD_SECONDS", 0.0)
+    (entry,) = load_instances(adhoc_suite(["job_shop:ft06"]))
+    digest = entry.instance.digest
+    jobs = [Job(index, digest, driver, "makespan", "rule:spt", index) for index in range(3)]
+    worker = EvaluationWorker(Setup("job_shop", ("rule:spt",), str(driver), {}))
+    answers = worker.attempt(jobs, {digest: json.dumps(entry.instance.to_dict()).encode()}, False)
+    assert [index for answer in answers for index, _ in answer] == [0]

@@ -68,6 +68,9 @@ class EvaluationWorker:
         except InputError as error:
             # Returned, not raised: Ray would wrap it into a traceback.
             return node, error
+        except Exception as error:
+            # Something is wrong with what is installed there, which the driver has found in order here.
+            return node, InputError(f"{type(error).__name__}: {error}")
 
     def attempt(self, jobs: Sequence[Job], instances: Mapping[str, bytes], timed: bool) -> Iterator[Answer]:
         """Yield jobs as they are done; those that are not reached in SHARD_SECONDS are left undone.
