@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from ganttlet_agents.distributed.worker import EvaluationWorker, Setup
 from ganttlet_agents.evaluation.methods import parse_methods
 from ganttlet_agents.evaluation.suite import adhoc_suite, load_instances
 from ganttlet_agents.evaluation.workers import Job
+from ganttlet_agents.policy.shipped import WEIGHTS, WITHIN, find_checkpoint
 
 OWN = """
 class Own:
@@ -62,6 +64,21 @@ def test_files_below_the_current_directory_are_found_on_a_node_that_has_none_of_
     there = methods_of(*words)
     assert [method.code for method in there] == [method.code for method in methods]
     assert all(Path.cwd() in Path(method.files[0]).parents for method in there[:2])
+    assert file_facts(there) == file_facts(methods)
+
+
+def test_a_policy_of_a_run_folder_is_found_on_a_node_that_has_no_runs(driver, monkeypatch, tmp_path):
+    kept = driver / "runs" / "mine" / WITHIN[0]
+    kept.mkdir(parents=True)
+    shutil.copy(find_checkpoint("job_shop"), kept)
+    methods = methods_of("policy:runs/mine")
+    carried = read_carried(methods)
+    assert list(carried) == [(kept / WEIGHTS).relative_to(driver).as_posix()]
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    unpack(str(tmp_path / "nowhere"), carried)
+    assert Path.cwd() != driver
+    there = methods_of("policy:runs/mine")
+    assert there[0].label == methods[0].label
     assert file_facts(there) == file_facts(methods)
 
 
