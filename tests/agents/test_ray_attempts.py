@@ -79,7 +79,7 @@ def test_what_a_worker_does_not_reach_is_handed_out_again(fake):
     assert len(ray.actors) == 2
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(60))
 def test_no_row_is_lost_or_doubled_however_nodes_die(fake, seed):
     rng = random.Random(seed)
     left = LOSSES - 1
@@ -99,7 +99,7 @@ def test_no_row_is_lost_or_doubled_however_nodes_die(fake, seed):
     assert not any(rows.values())
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(20))
 def test_only_jobs_that_kill_fail_and_after_two_deaths(fake, seed):
     rng = random.Random(seed)
     killers = set(rng.sample(range(40), 3))
@@ -129,6 +129,33 @@ def test_a_job_whose_node_is_lost_again_and_again_fails(fake):
     rows, _ = fake(play)
     assert {index for index, error in rows.items() if error} == {3}
     assert rows[3].startswith(f"its node was lost {LOSSES} times")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_job_that_was_with_a_dead_worker_is_alone_from_then_on(fake, seed):
+    rng = random.Random(seed)
+    killers, suspects = set(rng.sample(range(40), 3)), set()
+
+    def play(actor, jobs):
+        assert len(jobs) == 1 or not suspects.intersection(jobs)
+        if rng.random() < 0.05:
+            return [NODE_DIED]
+        met = [place for place, index in enumerate(jobs) if index in killers]
+        if not met:
+            return all_done(actor, jobs)
+        suspects.update(jobs)
+        return [PROCESS_DIED]
+
+    rows, _ = fake(play, count=40, workers=3)
+    assert {index for index, error in rows.items() if error} == killers
+
+
+def test_a_worker_that_hangs_when_all_is_answered_costs_nothing(fake):
+    def play(actor, jobs):
+        return [*all_done(actor, jobs), *([Said([], 1e9)] if actor.number == 0 else [])]
+
+    rows, _ = fake(play, timeout=1.0)
+    assert not any(rows.values())
 
 
 def test_a_worker_that_dies_when_all_is_answered_costs_nothing(fake):

@@ -7,6 +7,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from ganttlet.core.errors import InputError
@@ -251,9 +253,7 @@ class _Crew:
             return
         suspects = left[0]
         for jobs in left[1:]:
-            # One that had to be alone has to be so again.
-            alone = len(jobs) == 1 and self.deaths[jobs[0].index]
-            (self.queue.give_back_alone if alone else self.queue.give_back)(jobs)
+            self._give_back(jobs)
         by_itself = _node_is_lost(error)
         counts, most = (self.losses, LOSSES) if by_itself else (self.deaths, DEATHS)
         for job in suspects:
@@ -262,10 +262,14 @@ class _Crew:
         if failed is not None:
             what = "its node was lost" if by_itself else "it ended its worker process"
             yield failed, failed_attempt(0.0, f"{what} {most} times: {_short(error)}")
-        elif by_itself and max(counts[job.index] for job in suspects) < most - 1:
-            self.queue.give_back(suspects)
         else:
-            self.queue.give_back_alone(suspects)
+            self._give_back(suspects)
+
+    def _give_back(self, jobs: list[Job]) -> None:
+        """Give jobs back, alone those that one more death may fail."""
+        alone = [self.deaths[job.index] >= DEATHS - 1 or self.losses[job.index] >= LOSSES - 1 for job in jobs]
+        self.queue.give_back(compress(jobs, map(not_, alone)))
+        self.queue.give_back_alone(compress(jobs, alone))
 
     def _count_unbegun(self, error: Exception) -> None:
         """Raise InputError if workers die again and again before they begin."""
@@ -294,6 +298,8 @@ class _Crew:
                 continue
             self._dismiss(worker)
             shard = worker.shards[0]
+            if not shard.jobs:
+                continue
             # Whatever is being loaded comes first of those that are left.
             index = next(iter(shard.jobs)) if shard.solving is None else shard.solving
             job = shard.jobs.pop(index)
