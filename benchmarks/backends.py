@@ -138,8 +138,14 @@ def watching_store(found: list[float]) -> Iterator[None]:
     over = threading.Event()
 
     def watch() -> None:
+        import ray
+
         while not over.wait(1.0):
-            command = [sys.executable, "-m", "ray.scripts.scripts", "memory", "--stats-only"]
+            if not ray.is_initialized():
+                continue
+            # Not any cluster that happens to run on this machine.
+            address = ray.get_runtime_context().gcs_address
+            command = [sys.executable, "-m", "ray.scripts.scripts", "memory", "--stats-only", "--address", address]
             told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
             found.extend(float(number) for number in re.findall(r"Plasma memory usage (\d+(?:\.\d+)?) MiB", told))
 

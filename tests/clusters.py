@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# A head without cores and the nodes that the program asks for; it tells what it found as JSON in its last line.
+# A head of one core and the nodes that the program asks for; it tells what it found as JSON in its last line.
 BEGIN = """
 import json, os, sys, threading, time
 from pathlib import Path

@@ -12,7 +12,7 @@ os.environ.pop("RAY_ADDRESS", None)
 
 @pytest.fixture(scope="session")
 def ray_here():
-    """Be in a cluster of this machine of two cores."""
+    """Be in a cluster of this machine alone, which counts as four cores."""
     ray = pytest.importorskip("ray", reason="needs the ray extra")
     if not ray.is_initialized():
         ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")

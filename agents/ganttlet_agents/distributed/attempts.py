@@ -7,6 +7,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from ganttlet.core.errors import InputError
@@ -22,10 +24,12 @@ from ganttlet_agents.evaluation.workers import LOADING, Job, failed_attempt
 SHARD = 64
 # Shards that a worker has at once, so that it need not wait for the next.
 AHEAD = 2
-# A job that was alone with its worker when that died, so often in all, has failed; nodes may fail by themselves.
+# A job has failed when it has been with so many workers that died, alone with the last; nodes may fail by themselves.
 DEATHS, LOSSES = 2, 5
 # How long to go on without a core in the cluster, which may be growing.
 WITHOUT_CORES = 300.0
+# Ray places workers on a lost node until it knows of the loss: those it then takes back are asked for again after that.
+PAUSE = 1.0
 TICK = 5.0
 
 
@@ -122,12 +126,15 @@ class _Crew:
         setup = Setup(family, tuple(method.label for method in methods), os.getcwd(), read_carried(methods))
         self.facts: Facts = setup.facts()
         self.setup = ray.put(setup)
-        gpus = min(1.0, cluster_gpus() / count)
+        # Asked of all workers it would leave nodes without a GPU idle.
+        gpus = min(1.0, cluster_gpus() / count) if any(map(_may_use_gpu, methods)) else 0.0
         self.actor = ray.remote(EvaluationWorker).options(num_cpus=1, num_gpus=gpus, max_restarts=0)
         self.workers: list[_Worker] = []
         self.deaths: Counter[int] = Counter()
         self.losses: Counter[int] = Counter()
         self.stillborn = 0
+        # When the first of the workers that have been lost since without one that began was lost; and the last.
+        self.unbegun: tuple[float, float] | None = None
         self.seen_cores = time.monotonic()
         self.content: dict[str, bytes] = {}
 
@@ -138,15 +145,11 @@ class _Crew:
             while True:
                 self._hire()
                 self._hand_out()
-                signs = {worker.sign: worker for worker in self.workers if worker.sign is not None}
-                if not signs or (not self.queue and not any(worker.shards for worker in self.workers)):
+                if not self.queue and not any(worker.shards for worker in self.workers):
                     return
-                first = min((worker.shards[0].deadline for worker in self.workers if worker.shards), default=TICK)
-                wait = max(0.0, min(TICK, first - time.perf_counter()))
-                heard, _ = ray.wait(list(signs), num_returns=1, timeout=wait)
-                if heard:
-                    heard, _ = ray.wait(list(signs), num_returns=len(signs), timeout=0)
-                else:
+                signs = {worker.sign: worker for worker in self.workers if worker.sign is not None}
+                heard = _heard(list(signs), self._patience())
+                if not heard:
                     self._check_cores()
                 for sign in heard:
                     yield from self._hear(signs[sign])
@@ -155,8 +158,18 @@ class _Crew:
             for worker in self.workers:
                 ray.kill(worker.actor)
 
+    def _patience(self) -> float:
+        """Return how many seconds there is nothing to do if no worker says anything."""
+        first = min((worker.shards[0].deadline for worker in self.workers if worker.shards), default=float("inf"))
+        return max(0.0, min(PAUSE if self._pausing() else TICK, first - time.perf_counter()))
+
+    def _pausing(self) -> bool:
+        return self.unbegun is not None and time.monotonic() - self.unbegun[1] < PAUSE
+
     def _hire(self) -> None:
         """Begin as many workers as there is work for."""
+        if self._pausing():
+            return
         idle = sum(not worker.shards for worker in self.workers)
         while len(self.workers) < self.count and self.queue.has(idle + 1):
             actor = self.actor.remote(self.setup)
@@ -208,6 +221,7 @@ class _Crew:
             return
         if isinstance(answer, InputError):
             raise InputError(f"node {self._node(worker)}: {answer}")
+        self.seen_cores = time.monotonic()
         for index, attempt in answer:
             if attempt is None:
                 shard.solving, shard.deadline = index, time.perf_counter() + (self.timeout or 0.0)
@@ -220,7 +234,8 @@ class _Crew:
 
     def _welcome(self, worker: _Worker, node: str, there: Facts | InputError) -> None:
         worker.node = node
-        self.stillborn = 0
+        self.stillborn, self.unbegun = 0, None
+        self.seen_cores = time.monotonic()
         if isinstance(there, InputError):
             raise InputError(f"node {self._node(worker)}: {there}")
         difference = first_difference(there, self.facts)
@@ -230,13 +245,15 @@ class _Crew:
     def _lose(self, worker: _Worker, error: Exception) -> Generator[tuple[Job, Attempt]]:
         """Give back the jobs of a worker that died, but fail one that has killed it often enough."""
         self._dismiss(worker)
-        if not worker.shards:
-            self.stillborn += 1
-            if self.stillborn > LOSSES:
-                raise InputError(f"workers die before they begin; the last one's reason: {_short(error)}") from None
+        # Of a shard that is all answered the end may be lost with the worker.
+        left = [list(shard.jobs.values()) for shard in worker.shards if shard.jobs]
+        if not left:
+            if not worker.node:
+                self._count_unbegun(error)
             return
-        suspects = list(worker.shards[0].jobs.values())
-        self.queue.give_back(job for shard in list(worker.shards)[1:] for job in shard.jobs.values())
+        suspects = left[0]
+        for jobs in left[1:]:
+            self._give_back(jobs)
         by_itself = _node_is_lost(error)
         counts, most = (self.losses, LOSSES) if by_itself else (self.deaths, DEATHS)
         for job in suspects:
@@ -245,25 +262,52 @@ class _Crew:
         if failed is not None:
             what = "its node was lost" if by_itself else "it ended its worker process"
             yield failed, failed_attempt(0.0, f"{what} {most} times: {_short(error)}")
-        elif by_itself and max(counts[job.index] for job in suspects) < most - 1:
-            self.queue.give_back(suspects)
         else:
-            self.queue.give_back_alone(suspects)
+            self._give_back(suspects)
+
+    def _give_back(self, jobs: list[Job]) -> None:
+        """Give jobs back, alone those that one more death may fail."""
+        alone = [self.deaths[job.index] >= DEATHS - 1 or self.losses[job.index] >= LOSSES - 1 for job in jobs]
+        self.queue.give_back(compress(jobs, map(not_, alone)))
+        self.queue.give_back_alone(compress(jobs, alone))
+
+    def _count_unbegun(self, error: Exception) -> None:
+        """Raise InputError if workers die again and again before they begin."""
+        if _node_is_lost(error):
+            # A node takes all its workers with it, so that time counts, not their number.
+            now = time.monotonic()
+            self.unbegun = (self.unbegun[0] if self.unbegun else now, now)
+            if now - self.unbegun[0] <= WITHOUT_CORES:
+                return
+            what = f"for {WITHOUT_CORES:g} s all workers have been lost before they began"
+        else:
+            self.stillborn += 1
+            if self.stillborn <= LOSSES:
+                return
+            what = "workers die before they begin"
+        raise InputError(f"{what}; the last one's reason: {_short(error)}") from None
 
     def _give_up(self) -> Generator[tuple[Job, Attempt]]:
         """Fail the jobs whose time is over, and end their workers."""
         now = time.perf_counter()
-        for worker in [one for one in self.workers if one.shards and one.shards[0].deadline <= now]:
+        late = [worker for worker in self.workers if worker.shards and worker.shards[0].deadline <= now]
+        # One that has answered meanwhile is heard next.
+        answered = _heard([worker.shards[0].generator for worker in late], 0.0)
+        for worker in late:
+            if worker.shards[0].generator in answered:
+                continue
             self._dismiss(worker)
             shard = worker.shards[0]
+            if not shard.jobs:
+                continue
             # Whatever is being loaded comes first of those that are left.
             index = next(iter(shard.jobs)) if shard.solving is None else shard.solving
-            late = shard.jobs.pop(index)
+            job = shard.jobs.pop(index)
             self.queue.give_back(shard.jobs.values())
             seconds, text = LOADING, f"loading took more than {LOADING:g} s"
             if shard.solving is not None and self.timeout is not None:
                 seconds, text = self.timeout, f"timed out after {self.timeout:g} s"
-            yield late, failed_attempt(seconds, text)
+            yield job, failed_attempt(seconds, text)
 
     def _dismiss(self, worker: _Worker) -> None:
         import ray
@@ -286,12 +330,32 @@ class _Crew:
         return next((node_name(node) for node in ray.nodes() if node["NodeID"] == worker.node), worker.node[:8])
 
 
+def _heard(signs: list[Any], seconds: float) -> list[Any]:
+    """Return the signs that are there; none if none comes within so many seconds."""
+    import ray
+
+    if not signs:
+        time.sleep(seconds)
+        return []
+    heard, _ = ray.wait(signs, num_returns=1, timeout=seconds)
+    if heard:
+        heard, _ = ray.wait(signs, num_returns=len(signs), timeout=0)
+    return list(heard)
+
+
+def _may_use_gpu(method: BoundMethod) -> bool:
+    """Return whether a method was told to, or is code that may do as it likes."""
+    return method.options.get("device", "cpu") != "cpu" or bool(method.code)
+
+
 def _node_is_lost(error: Exception) -> bool:
     """Return whether a worker is gone because its machine, or the way to it, is."""
-    from ray.exceptions import ActorDiedError, ActorUnavailableError
+    from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError
 
+    if isinstance(error, OutOfMemoryError):
+        return False
     if isinstance(error, ActorDiedError):
-        return "node has died" in str(error) or "node was" in str(error)
+        return any(words in str(error) for words in ("node has died", "node was", "never ran"))
     return isinstance(error, ActorUnavailableError) or "node" in str(error).lower()
 
 

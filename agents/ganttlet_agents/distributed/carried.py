@@ -36,6 +36,8 @@ def unpack(folder: str, carried: Mapping[str, bytes]) -> None:
     if os.path.isdir(folder) and all(os.path.isfile(os.path.join(folder, path)) for path in carried):
         os.chdir(folder)
         return
+    if not carried:
+        return
     scratch = Path(tempfile.mkdtemp(prefix="ganttlet-"))
     for name, content in carried.items():
         path = scratch / PurePosixPath(name)

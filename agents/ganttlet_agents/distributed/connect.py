@@ -31,6 +31,7 @@ def connected(backend: Backend, cpus: int | None = None) -> Iterator[None]:
         InputError: if no cluster answers at the address, or it refuses us.
     """
     import ray
+    from ray.exceptions import RayError
 
     if ray.is_initialized():
         yield
@@ -42,7 +43,7 @@ def connected(backend: Backend, cpus: int | None = None) -> Iterator[None]:
         _check_answer(backend)
         try:
             ray.init(address=backend.address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (ConnectionError, RuntimeError, ValueError, RayError) as error:
             raise InputError(f"--backend {backend}: cannot be joined: {_first_line(error)}") from None
     else:
         # "local": never one that the environment or an earlier program left running.

@@ -68,6 +68,9 @@ class EvaluationWorker:
         except InputError as error:
             # Returned, not raised: Ray would wrap it into a traceback.
             return node, error
+        except Exception as error:
+            # Something is wrong with what is installed there, which the driver has found in order here.
+            return node, InputError(f"{type(error).__name__}: {error}")
 
     def attempt(self, jobs: Sequence[Job], instances: Mapping[str, bytes], timed: bool) -> Iterator[Answer]:
         """Yield jobs as they are done; those that are not reached in SHARD_SECONDS are left undone.
@@ -89,11 +92,11 @@ class EvaluationWorker:
                 return
             if attempt is None:
                 if timed:
-                    yield [*done, (job.index, None)]
-                    done, sent = [], time.perf_counter()
+                    yield [(job.index, None)]
                 attempt = self.station.solve(job)
             done.append((job.index, replace(attempt, device=provenance.device())))
-            if time.perf_counter() - sent > FLUSH_SECONDS:
+            # One that is timed must not wait for the next one to be loaded.
+            if timed or time.perf_counter() - sent > FLUSH_SECONDS:
                 yield done
                 done, sent = [], time.perf_counter()
         if done:
