@@ -8,9 +8,9 @@ field with those of one process, measured times and memory apart, and solutions 
 what a row costs: bytes on disk, seconds and decisions per second on its core.
 
 ``overhead``: 6,000 rows of cheap rules (ta01 to ta50, 30 seeds) by two local processes and by two Ray workers, in
-turns. Counted is the time from the first row to the last, and what the driver's process works in it; what comes before,
-joining Ray included, is the start. Also
-the most that Ray's object store held, asked of `ray memory` once a second in a run that is not timed.
+turns, each in a fresh process. Counted is the time from the first row to the last, and what the driver's process works
+in it; what comes before, joining Ray included, is the start. Also the most that Ray's object store held, asked of
+`ray memory` once a second in a run that is not timed.
 
 Results go to benchmarks/results/backends.json.
 """
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -26,7 +27,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -110,8 +112,14 @@ def cost(folder: Path) -> dict[str, Any]:
     return found
 
 
-def timed(plan: Plan, folder: Path, backend: Backend, workers: int) -> dict[str, float]:
+def cheap_plan() -> Plan:
+    """Return the plan of the rows that are timed."""
+    return plan_run(replace(adhoc_suite(["job_shop:ta01..ta50"]), methods=RULES, seeds=tuple(range(30))))
+
+
+def timed(folder: Path, backend: Backend, workers: int) -> dict[str, float]:
     """Return seconds to be ready, to the first row, and from there to the last; and what the driver works for a row."""
+    plan = cheap_plan()
     seen: list[tuple[float, float]] = []
 
     def see(row: Row) -> None:
@@ -158,28 +166,34 @@ def watching_store(found: list[float]) -> Iterator[None]:
         thread.join()
 
 
+def fresh(function: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
+    """Return what a function returns in a process of its own: one that has run Ray works more for every row after."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
 def overhead(folder: Path, repeats: int) -> dict[str, Any]:
-    plan = plan_run(replace(adhoc_suite(["job_shop:ta01..ta50"]), methods=RULES, seeds=tuple(range(30))))
+    rows = cheap_plan().n_rows
     found: dict[str, list[dict[str, float]]] = {"local": [], "ray": []}
     for repeat in range(repeats):
         for name, backend in (("local", LOCAL), ("ray", RAY)):
             with tempfile.TemporaryDirectory(dir=folder) as here:
-                found[name].append(timed(plan, Path(here), backend, 2))
+                found[name].append(fresh(timed, Path(here), backend, 2))
             print(repeat, name, found[name][-1], flush=True)
     store: list[float] = []
     with tempfile.TemporaryDirectory(dir=folder) as here, watching_store(store):
-        timed(plan, Path(here), RAY, 2)
+        timed(Path(here), RAY, 2)
     ratios = [ray["rows"] / local["rows"] for local, ray in zip(found["local"], found["ray"], strict=True)]
     middle = {
         name: {key: round(median(one[key] for one in runs), 3) for key in runs[0]} for name, runs in found.items()
     }
     return {
-        "rows": plan.n_rows,
+        "rows": rows,
         "repeats": repeats,
         "local pool": middle["local"],
         "Ray": middle["ray"],
-        "local pool, rows/s": round(plan.n_rows / middle["local"]["rows"]),
-        "Ray, rows/s": round(plan.n_rows / middle["ray"]["rows"]),
+        "local pool, rows/s": round(rows / middle["local"]["rows"]),
+        "Ray, rows/s": round(rows / middle["ray"]["rows"]),
         "overhead, %, median of ratios": round(100 * (median(ratios) - 1), 1),
         "overhead, %, of each repeat": [round(100 * (ratio - 1), 1) for ratio in ratios],
         "object store, most MiB": max(store, default=None),

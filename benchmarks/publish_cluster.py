@@ -41,6 +41,7 @@ def overhead(table: Table) -> str:
     """Return rows per second and start-up of both backends."""
     result = load("backends")
     found = result["overhead"]
+    more = found["overhead, %, median of ratios"]
     parts = ("rows", "start", "join")
     rows = [
         [name, found[f"{name}, rows/s"], *(f"{found[name][part]:.2f}" for part in parts), f"{found[name][DRIVER]:.2f}"]
@@ -51,7 +52,7 @@ def overhead(table: Table) -> str:
     return (
         f"{table(head, rows)}\n\n"
         f"{found['rows']:,} rows of cheap rules; medians of {found['repeats']} runs in turns. Ray takes "
-        f"{found['overhead, %, median of ratios']:+.1f} % more time for the rows (each pair: {each} %). *Driver*: work "
+        f"{abs(more):.1f} % {'more' if more > 0 else 'less'} time for the rows (each pair: {each} %). *Driver*: work "
         f"of the processor in the process that writes the rows. Ray's object store held "
         f"{found['object store, most MiB']:g} MiB at most ({found['object store, asked']} times asked). {made(result)}"
     )
@@ -59,22 +60,20 @@ def overhead(table: Table) -> str:
 
 def many_rows(table: Table) -> str:
     """Return time and memory of very large runs."""
-    head = [
-        "run",
-        "rows/s",
-        "driver, MiB at start",
-        "at peak",
-        "loading, MiB",
-        "tables, MiB",
-        "tables, s",
-        "report, MiB",
-    ]
-    keys = ("driver, MiB at start", "driver, MiB at peak", "loading, MiB at peak", "tables, MiB at peak", "tables, s")
+    columns = {
+        "driver, MiB at start": "driver, MiB at start",
+        "at peak": "driver, MiB at peak",
+        "loading, MiB": "loading, MiB at peak",
+        "tables, MiB": "tables, MiB at peak",
+        "tables, s": "tables, s",
+        "report, MiB": "report, MiB at peak",
+    }
     rows, notes = [], []
     for name, found in load("many_rows").items():
-        rows.append([name, found["rows/s"], *(found[key] for key in keys), found["report, MiB at peak"]])
-        notes.append(found)
-    return f"{table(head, rows)}\n\n{' '.join(dict.fromkeys(made(one) for one in notes))}"
+        cells = [found.get(key, "–") for key in columns.values()]
+        rows.append([name, f"{found['rows/s']:.0f}", f"{found['bytes of a row']:.0f}", *cells])
+        notes.append(made(found))
+    return f"{table(['run', 'rows/s', 'bytes of a row', *columns], rows)}\n\n{' '.join(dict.fromkeys(notes))}"
 
 
 def rllib(table: Table) -> str:
@@ -112,6 +111,7 @@ def cost_model(table: Table) -> str:
             if f"{kind}, ms a row" not in cost:
                 continue
             seconds = cost[f"{kind}, ms a row"] / 1000
+            cores = seconds / per_row
             rows.append(
                 [
                     f"`{suite}`, {kind}",
@@ -121,7 +121,7 @@ def cost_model(table: Table) -> str:
                     f"{n * cost['bytes of a row'] / 1e9:,.0f}",
                     f"{n * cost['bytes of solutions, each'] / 1e9:,.0f}",
                     f"{INSTANCES * cost['bytes of instances, each'] / 1e9:,.1f}",
-                    f"{seconds / per_row:,.0f}",
+                    f"{cores:.1f}" if cores < 10 else f"{cores:,.0f}",
                 ]
             )
     head = ["suite, kind", "decisions/s", "ms a row", "core hours", "GB: rows", "solutions", "instances", "cores"]

@@ -29,7 +29,9 @@ def test_every_result_names_a_script_that_exists():
     for path in (ROOT / "benchmarks" / "results").glob("*.json"):
         result = json.loads(path.read_text(encoding="utf-8"))
         parts = [part for part in result.values() if isinstance(part, dict) and "command" in part]
-        for command in (entry["command"].split() for entry in [result, *parts]):
+        commands = [entry["command"].split() for entry in [result, *parts] if "command" in entry]
+        assert commands, path
+        for command in commands:
             assert command[0] == "python"
             assert (ROOT / command[1]).is_file()
 
