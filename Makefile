@@ -8,7 +8,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo curves test test-all test-ray lint format docs bench bench-training constraints clean
+.PHONY: help install demo curves test test-all test-ray test-ray-all lint format docs bench bench-training constraints clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,9 @@ test-all: $(STAMP)  ## the long tests too, and those of other libraries in venvs
 
 test-ray: $(STAMP)  ## the tests on Ray, which needs the ray extra (those of RLlib: rllib) in .venv
 	$(PY) -m pytest -n 2 --dist loadfile tests/distributed
+
+test-ray-all: $(STAMP)  ## the long tests on Ray too: simulated clusters that lose nodes
+	$(PY) -m pytest -m "" tests/distributed
 
 lint: $(STAMP)  ## ruff and mypy
 	$(PY) -m ruff check .
