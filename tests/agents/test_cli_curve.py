@@ -19,7 +19,7 @@ from runs import BASE
 SUITE = """\
 about: gap of two rules
 family: job_shop
-instances: {first: [ft06, ft10], second: [la01, la02]}
+instances: {first: [ft06, ft10], second: [ta02, ta10]}
 places: [group]
 lines: [rule:spt, rule:mwkr]
 panels: [{x: group, y: gap, percent: true}]

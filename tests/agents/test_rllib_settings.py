@@ -46,9 +46,9 @@ def test_no_run_with_workers_trains_without_them():
 
 
 def test_fixed_instances_are_facts_of_a_node():
-    task = Task(config_of("ppo", env_kwargs={"instances": ["ft06", "la01"]}, rollout_workers=1))
+    task = Task(config_of("ppo", env_kwargs={"instances": ["ft06", "ta01"]}, rollout_workers=1))
     facts = rllib.instance_facts("job_shop", task.fixed)
-    assert list(facts) == ["instance ft06", "instance la01"]
+    assert list(facts) == ["instance ft06", "instance ta01"]
     assert len(set(facts.values())) == 2
     assert Task(config_of("ppo", env_kwargs={"instance": "ft06"})).fixed == ["ft06"]
     assert Task(config_of("ppo")).fixed == []

@@ -15,6 +15,7 @@ from ganttlet_agents.training.task import EPISODES, Task
 
 KINDS = sorted(entry.name for entry in config_root().joinpath("train").iterdir() if entry.is_dir())
 PRESETS = [(kind, name) for kind in KINDS for name in config_names(f"train/{kind}")]
+ABSENT = "set GANTTLET_DATA to the folder"
 RUNS, ROUNDS, COUNT, ROWS = (0, 1, MOST - 1), (0, 1, 2), 32, 128
 
 
@@ -33,7 +34,7 @@ def suite_entries(family):
         try:
             found += [(name, entry.instance) for entry in load_instances(suite)]
         except InputError as error:
-            if "does not exist; set GANTTLET_DATA" not in str(error):
+            if ABSENT not in str(error):
                 raise
     return found
 
@@ -62,7 +63,12 @@ def test_suites_draw_from_small_seeds():
 
 @pytest.mark.parametrize(("kind", "name"), PRESETS)
 def test_instances_are_apart(kind, name):
-    task = task_of(kind, name)
+    try:
+        task = task_of(kind, name)
+    except InputError as error:
+        if ABSENT not in str(error):
+            raise
+        pytest.skip(f"{kind}, {name}: its instances are not under GANTTLET_DATA: {error}")
     validation = [one.digest for group in task.validation_groups().values() for one in group]
     assert len(set(validation)) == len(validation)
     benchmark = {instance.digest: suite for suite, instance in suite_entries(kind)}
