@@ -15,6 +15,6 @@ def ray_here():
     """Be in a cluster of this machine alone, which counts as four cores."""
     ray = pytest.importorskip("ray", reason="needs the ray extra")
     if not ray.is_initialized():
-        ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield ray
     ray.shutdown()

@@ -60,7 +60,7 @@ def mortal():
     # Inside a function, since a worker cannot import the module of a test.
     class Mortal(seeds.Worker):
         def advance(self, seconds):
-            run, marker = self._trainer, Path("died")
+            run, marker = self._trainer, Path(f"died-{self._trainer.config.seed}")
             if run.config.seed in (3, 7) and run.total == 96 and not (run.config.seed == 3 and marker.exists()):
                 marker.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
