@@ -6,6 +6,7 @@ import pytest
 
 from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet_agents.distributed import rllib
+from ganttlet_agents.distributed.runs import facts_of
 from ganttlet_agents.training.loop import Trainer
 from ganttlet_agents.training.task import Task
 from runs import BASE, config_of
@@ -47,8 +48,8 @@ def test_no_run_with_workers_trains_without_them():
 
 def test_fixed_instances_are_facts_of_a_node():
     task = Task(config_of("ppo", env_kwargs={"instances": ["ft06", "ta01"]}, rollout_workers=1))
-    facts = rllib.instance_facts("job_shop", task.fixed)
-    assert list(facts) == ["instance ft06", "instance ta01"]
-    assert len(set(facts.values())) == 2
+    facts = facts_of(task.config, ".")
+    assert list(facts)[:2] == ["instance ft06", "instance ta01"]
+    assert facts["instance ft06"] != facts["instance ta01"]
     assert Task(config_of("ppo", env_kwargs={"instance": "ft06"})).fixed == ["ft06"]
     assert Task(config_of("ppo")).fixed == []

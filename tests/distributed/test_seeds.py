@@ -17,6 +17,7 @@ import runs
 from ganttlet.core.errors import InputError
 from ganttlet_agents.distributed import seeds
 from ganttlet_agents.distributed.identity import first_difference
+from ganttlet_agents.distributed.runs import facts_of
 from ganttlet_agents.training.folder import RunFolder
 from ganttlet_agents.training.loop import Trainer
 from ganttlet_agents.training.saving import load_state
@@ -111,9 +112,9 @@ def test_a_signal_brings_the_last_state_back(tmp_path):
 
 
 def test_what_no_node_can_serve_is_refused():
-    with pytest.raises(InputError, match=r"--threads: a run takes 64 cores, and no node of the cluster has more than"):
+    with pytest.raises(InputError, match=r"a training takes 64 cores \(threads, device\), which no node"):
         seeds.check_cluster(replace(CONFIG, threads=64))
-    with pytest.raises(InputError, match="--device cuda: no node of the cluster has a GPU"):
+    with pytest.raises(InputError, match="a training takes 1 core and a GPU"):
         seeds.check_cluster(replace(CONFIG, device="cuda"))
 
 
@@ -124,7 +125,7 @@ def test_the_nodes_are_asked_for_the_instances(tmp_path, monkeypatch):
         folder.mkdir()
         (folder / "own.txt").write_text(f"2 2\n{first}\n1 1 0 5\n", encoding="utf-8")
     config = replace(CONFIG, env_kwargs={"instance": "own.txt"})
-    here, there = (seeds.facts_of(config, str(folder)) for folder in folders)
+    here, there = (facts_of(config, str(folder)) for folder in folders)
     key = "instance own.txt"
     assert first_difference(there, here) == f"{key} is {there[key]} there, {here[key]} here"
     asked = []

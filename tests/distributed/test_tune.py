@@ -251,7 +251,7 @@ def test_nothing_is_left_of_a_sweep_that_no_node_can_run(capsys):
     assert tune("tiny.yaml") == 2
     note, error = capsys.readouterr().err.splitlines()
     assert note == "note: the instances are fixed, so settings are compared on the training instances themselves"
-    assert "a training takes 4096 CPU (threads, device), which no node of the cluster has" in error
+    assert "a training takes 4096 cores (threads, device), which no node of the cluster has" in error
     assert sorted(Path().rglob("*")) == before
 
 

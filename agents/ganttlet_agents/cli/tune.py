@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet.core.record import write_atomic
 from ganttlet_agents.cli.train import NEEDED, check_env
+from ganttlet_agents.cli.words import split_words
 from ganttlet_agents.distributed.backend import read_backend
 from ganttlet_agents.evaluation import provenance
 from ganttlet_agents.evaluation.locking import sole_run
@@ -29,6 +30,7 @@ except ImportError:
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ganttlet_agents.distributed.identity import Question
     from ganttlet_agents.distributed.tune.sweep import Sweep
     from ganttlet_agents.training.loop import Trainer
 
@@ -72,6 +74,7 @@ class Tune:
         # Imported here, after the settings are known to be sound: PyTorch and Ray take seconds.
         from ganttlet_agents.distributed.connect import connected
         from ganttlet_agents.distributed.identity import check_nodes
+        from ganttlet_agents.distributed.runs import check_room, question_of
         from ganttlet_agents.distributed.tune import search
         from ganttlet_agents.distributed.tune.trial import Job
         from ganttlet_agents.training.folder import check_name
@@ -87,11 +90,11 @@ class Tune:
             note = "note: the instances are fixed, so settings are compared on the training instances themselves"
             lines.print(note, markup=False, soft_wrap=True)
         with connected(backend):
-            search.check_needs(sweep)
+            check_room(config)
             folder = self.resume or _new_folder(sweep, self.log_folder / family, self.name or sweep.name, exact)
             with sole_run(folder):
                 with _token(folder) as token, _taken_back(folder, self.resume is None):
-                    check_nodes(partial(_what_is_there, str(token.resolve())))
+                    check_nodes(partial(_what_is_there, str(token.resolve()), question_of(config)))
                 job = Job(sweep, str(folder.resolve()), str(Path.cwd()), _shell())
                 ended = search.search(
                     sweep,
@@ -133,8 +136,7 @@ class Tune:
 
 def _seeds(words: tuple[str, ...]) -> Any:
     """Return what a sweep's file would say: a number of seeds, a list, or a range."""
-    pieces = [word for piece in words for word in piece.replace(",", " ").split()]
-    numbers = [int(piece) if piece.isdecimal() else piece for piece in pieces]
+    numbers = [int(piece) if piece.isdecimal() else piece for piece in split_words(words)]
     return numbers[0] if len(numbers) == 1 else numbers
 
 
@@ -178,14 +180,15 @@ def _token(folder: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _what_is_there(token: str) -> dict[str, str]:
-    """Return what a machine sees of the sweep's folder; raises InputError if it sees none."""
+def _what_is_there(token: str, training: Question) -> dict[str, str]:
+    """Return what a machine sees of the sweep's folder and of what is trained on; raises InputError if it does not."""
     try:
-        return {"the sweep's folder": Path(token).read_text(encoding="utf-8")}
+        seen = Path(token).read_text(encoding="utf-8")
     except OSError:
         raise InputError(
             f"{Path(token).parent}: is not seen there; machines of a cluster must share the --log-folder"
         ) from None
+    return {"the sweep's folder": seen, **training()}
 
 
 def _shell() -> str:

@@ -93,8 +93,6 @@ class _Queue:
             return [self._alone.popleft()]
         found: list[Job] = []
         while len(found) < most and self:
-            if self._alone:
-                break
             found.append(self._back.popleft())
         return found
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from ganttlet.core.errors import InputError
+from ganttlet_agents.distributed.identity import digest_of
 from ganttlet_agents.evaluation.methods import BoundMethod
-
-DIGITS = 16
 
 
 def read_carried(methods: Iterable[BoundMethod]) -> dict[str, bytes]:
@@ -55,5 +53,5 @@ def file_facts(methods: Iterable[BoundMethod]) -> dict[str, str]:
                 content = Path(file).read_bytes()
             except OSError as error:
                 raise InputError(f"method {method.label}: {file}: cannot be read: {error.strerror or error}") from None
-            facts[f"file {os.path.basename(file)} of {method.label}"] = hashlib.sha256(content).hexdigest()[:DIGITS]
+            facts[f"file {os.path.basename(file)} of {method.label}"] = digest_of(content)
     return facts

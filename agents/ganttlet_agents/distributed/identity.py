@@ -46,6 +46,16 @@ def first_difference(there: Mapping[str, str], here: Mapping[str, str]) -> str |
     return None
 
 
+def digest_of(content: bytes) -> str:
+    """Return the hash by which a file is told from others."""
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
+
+
+def last_line(error: BaseException) -> str:
+    """Return the last line of an error, which in one of Ray's is the exception that was raised there."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+
+
 def check_nodes(question: Question | None = None) -> None:
     """Ask every node of the cluster that has cores, and compare.
 
@@ -74,7 +84,7 @@ def check_nodes(question: Question | None = None) -> None:
         try:
             there = ray.get(reference)
         except RayError as error:
-            raise InputError(f"node {name}: cannot be asked: {_cause(error)}") from None
+            raise InputError(f"node {name}: cannot be asked: {last_line(error)}") from None
         if isinstance(there, InputError):
             raise InputError(f"node {name}: {there}")
         difference = first_difference(there, here)
@@ -93,11 +103,6 @@ def _answer(question: Question | None) -> Facts | InputError:
         return facts_here(question)
     except InputError as error:
         return error
-
-
-def _cause(error: BaseException) -> str:
-    """Return the last line of Ray's message, which is the exception that was raised there."""
-    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
 
 
 def _hash_of(root: Traversable, endings: tuple[str, ...]) -> str:

@@ -8,7 +8,6 @@ import os
 import tempfile
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,17 +16,15 @@ import torch
 
 from ganttlet.core.errors import InputError
 from ganttlet.core.record import write_atomic
-from ganttlet_agents.distributed.connect import cluster_gpus
-from ganttlet_agents.distributed.identity import Facts, check_nodes
+from ganttlet_agents.distributed.identity import check_nodes, last_line
 from ganttlet_agents.distributed.mirror import Changes, Watched, read_folder, write_changes
+from ganttlet_agents.distributed.runs import check_room, needs, question_of
 from ganttlet_agents.evaluation import provenance
-from ganttlet_agents.policy.shipped import find_checkpoint
 from ganttlet_agents.training.config import TrainConfig
 from ganttlet_agents.training.folder import VERSIONS, RunFolder
 from ganttlet_agents.training.loop import Status, Trainer
 from ganttlet_agents.training.saving import has_state
 from ganttlet_agents.training.signals import noting_signals
-from ganttlet_agents.training.task import Task
 
 # Seconds of training between two copies of what it wrote.
 EVERY = 5.0
@@ -197,15 +194,15 @@ class Driver:
         else:
             run.unbegun += 1
         if run.deaths >= DEATHS:
-            run.error = f"its worker died {DEATHS} times without a further saved state: {_last_line(error)}"
+            run.error = f"its worker died {DEATHS} times without a further saved state: {last_line(error)}"
         elif run.unbegun >= STARTS:
-            run.error = f"its worker was lost {STARTS} times before it began: {_last_line(error)}"
+            run.error = f"its worker was lost {STARTS} times before it began: {last_line(error)}"
         elif self.stop_signal is None:
             self._begin(run)
 
     def _fail(self, run: Run, cause: BaseException) -> None:
         _release(run)
-        run.error = str(cause) if isinstance(cause, InputError) else f"{type(cause).__name__}: {_last_line(cause)}"
+        run.error = str(cause) if isinstance(cause, InputError) else f"{type(cause).__name__}: {last_line(cause)}"
         if not has_state(run.folder.checkpoints):
             run.folder.remove()
 
@@ -228,52 +225,14 @@ def train_side_by_side(
     return driver
 
 
-def needs(config: TrainConfig) -> tuple[int, int]:
-    """Return the cores and GPUs that a run takes: its threads, and a GPU where there are any and it may use one."""
-    gpu = config.device.startswith("cuda") or (config.device == "auto" and cluster_gpus() >= 1)
-    return config.threads or 1, int(gpu)
-
-
 def check_cluster(config: TrainConfig) -> None:
     """Check that the runs have room on the cluster that was joined, and that its nodes agree about their instances.
 
     Raises:
-        InputError: naming the setting that no node can serve, or the node and the fact that differs.
+        InputError: naming what no node has, or the node and the fact that differs.
     """
-    import ray
-
-    cpus, gpus = needs(config)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    most = int(max((node.get("CPU", 0) for node in nodes), default=0))
-    if cpus > most:
-        raise InputError(f"--threads: a run takes {cpus} cores, and no node of the cluster has more than {most}")
-    if gpus and cluster_gpus() < 1:
-        raise InputError(f"--device {config.device}: no node of the cluster has a GPU")
-    if config.device.startswith("cuda:"):
-        raise InputError(f"--device {config.device}: Ray gives each run a GPU of its own; expected cuda")
-    check_nodes(partial(facts_of, config, os.getcwd()))
-
-
-def facts_of(config: TrainConfig, cwd: str) -> Facts:
-    """Return what a run's outcome depends on beside code: digests of its instances, and of the weights it begins with.
-
-    Raises:
-        InputError: if one of them is not there.
-    """
-    where = contextlib.chdir(cwd) if os.path.isdir(cwd) else contextlib.nullcontext()
-    with where:
-        task = Task(config)
-        given = config.env_kwargs.get("instances") or [config.env_kwargs.get("instance")]
-        facts = {f"instance {spec}": task.family.resolve(spec).digest for spec in given if spec is not None}
-        for group, instances in task.validation_groups().items():
-            for at, instance in enumerate(instances):
-                facts[f"validation instance {f'{group} ' if group else ''}{at}"] = instance.digest
-        if config.warm_start_from is not None:
-            import hashlib
-
-            content = find_checkpoint(config.warm_start_from).read_bytes()
-            facts[f"warm_start_from {config.warm_start_from!r}"] = hashlib.sha256(content).hexdigest()
-    return facts
+    check_room(config)
+    check_nodes(question_of(config))
 
 
 def _note_machine(path: Path) -> None:
@@ -289,7 +248,3 @@ def _release(run: Run) -> None:
     if run.actor is not None:
         ray.kill(run.actor)
         run.actor = None
-
-
-def _last_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()

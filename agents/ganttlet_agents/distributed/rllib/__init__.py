@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganttlet.core.errors import InputError, MissingExtraError
 from ganttlet_agents.distributed.backend import Backend
@@ -45,16 +44,15 @@ def trainer(
     need_rllib()
     from ganttlet_agents.distributed.connect import cluster_cpus, connected
     from ganttlet_agents.distributed.identity import check_nodes
+    from ganttlet_agents.distributed.runs import question_of
     from ganttlet_agents.training.loop import Trainer
-    from ganttlet_agents.training.task import Task
 
     workers = config.rollout_workers
     assert workers is not None
     with connected(backend, max(workers, os.cpu_count() or 1)), ExitStack() as after:
         if workers > cluster_cpus():
             raise InputError(f"rollout_workers: {workers} need a core each, the cluster has {cluster_cpus()} in all")
-        task = Task(config)
-        check_nodes(partial(instance_facts, task.family.name, task.fixed))
+        check_nodes(question_of(config))
 
         def learner(task: Task, network: GraphPolicy, scale: float) -> Learner:
             from ganttlet_agents.distributed.rllib.learner import RLlibLearner
@@ -68,7 +66,7 @@ def trainer(
 
 def need_rllib() -> None:
     """Raise MissingExtraError if RLlib, or what it needs beyond Ray, is not installed."""
-    if any(find_spec(package) is None for package in ("ray", "gymnasium", "tree", "pyarrow", "scipy")):
+    if any(find_spec(package) is None for package in ("ray", "tree", "pyarrow", "scipy")):
         raise MissingExtraError("ray[rllib]", "rllib")
 
 
@@ -91,14 +89,3 @@ def check(config: TrainConfig) -> None:
     for name, (found, right, expected) in wrong.items():
         if not right:
             raise InputError(f"{name}: {found} does not go with rollout workers; expected {expected}")
-
-
-def instance_facts(family: str, specs: Sequence[Any]) -> Mapping[str, str]:
-    """Return name -> digest of fixed instances, as this machine resolves them."""
-    from ganttlet.core.family import get_family
-
-    resolve = get_family(family).resolve
-    return {
-        f"instance {spec if isinstance(spec, str) else number}": resolve(spec).digest
-        for number, spec in enumerate(specs)
-    }

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ganttlet.core.errors import InputError, MissingExtraError
+from ganttlet.core.errors import MissingExtraError
+from ganttlet_agents.distributed.identity import last_line
+from ganttlet_agents.distributed.runs import needs
 from ganttlet_agents.distributed.tune.space import SETTING, Space
 from ganttlet_agents.distributed.tune.sweep import Sweep
 from ganttlet_agents.distributed.tune.trial import SETTINGS, Job, read_record, rung_result, train_setting
@@ -27,7 +29,6 @@ for _name, _value in {
 
 try:
     import optuna
-    import ray
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.optuna import OptunaSearch
@@ -68,16 +69,16 @@ def search(
         on_failure: called with a setting's number and the error, when it is tried again and when it is given up.
 
     Raises:
-        InputError: if no node of the cluster has what a trial needs.
+        InputError: if the settings name one GPU among several.
     """
-    needs = check_needs(sweep)
+    cpus, gpus = needs(sweep.config(sweep.first, sweep.settings.seeds[0]))
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def setting(drawn: dict[str, Any]) -> None:
         train_setting(drawn, job)
 
-    trainable = tune.with_resources(setting, needs)
+    trainable = tune.with_resources(setting, {"CPU": float(cpus), "GPU": float(gpus)})
     state = str((folder / RAY).resolve())
     restored = resume and tune.Tuner.can_restore(state) and any(Path(state).glob("experiment_state-*"))
     if restored:
@@ -97,17 +98,6 @@ def _ended(result: tune.Result) -> Ended:
     metrics = result.metrics or {}
     error = _told(result.error) or metrics.get("error")
     return Ended(result.config[SETTING], bool(metrics.get("done")) or error is not None, error)
-
-
-def check_needs(sweep: Sweep) -> dict[str, float]:
-    """Return what a trial takes of a node; raises InputError if none has it."""
-    config = sweep.config(sweep.first, sweep.settings.seeds[0])
-    needs = {"CPU": float(config.threads or 1), **({"GPU": 1.0} if config.device == "cuda" else {})}
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if not any(all(node.get(name, 0.0) >= amount for name, amount in needs.items()) for node in nodes):
-        told = " and ".join(f"{amount:g} {name}" for name, amount in needs.items())
-        raise InputError(f"{sweep.source}: a training takes {told} (threads, device), which no node of the cluster has")
-    return needs
 
 
 def tune_config(sweep: Sweep) -> tune.TuneConfig:
@@ -200,7 +190,4 @@ class Teller(tune.Callback):  # type: ignore[misc]
 
 def _told(error: Any) -> str | None:
     """Return the line of an error that says what went wrong: the last one of a traceback."""
-    if error is None:
-        return None
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return None if error is None else last_line(error)
