@@ -14,6 +14,7 @@ pytest.importorskip("ray", reason="needs the ray extra")
 
 from safetensors.torch import load_file
 
+from ganttlet.core.errors import InputError
 from ganttlet_agents.cli import main
 from ganttlet_agents.cli import tune as cli
 from ganttlet_agents.cli.commands import parse
@@ -259,10 +260,22 @@ def test_a_node_that_does_not_see_the_folder_is_an_error(monkeypatch, capsys, tm
     write()
     hidden = tmp_path / "elsewhere" / ".token"
     ask = cli._what_is_there
-    monkeypatch.setattr(cli, "_what_is_there", lambda token: ask(str(hidden)) if "sweeps" in token else {})
+    monkeypatch.setattr(cli, "_what_is_there", lambda token, own: ask(str(hidden), own) if "sweeps" in token else {})
     assert tune("tiny.yaml") == 2
     told = capsys.readouterr().err
     assert f"{hidden.parent}: is not seen there; machines of a cluster must share the --log-folder" in told
+    assert not list(Path().glob("sweeps/job_shop/*"))
+
+
+def test_every_node_is_asked_for_the_instances(monkeypatch, capsys):
+    write()
+
+    def refuse(question):
+        raise InputError(", ".join(question()))
+
+    monkeypatch.setattr("ganttlet_agents.distributed.identity.check_nodes", refuse)
+    assert tune("tiny.yaml") == 2
+    assert "the sweep's folder, validation instance" in capsys.readouterr().err
     assert not list(Path().glob("sweeps/job_shop/*"))
 
 
